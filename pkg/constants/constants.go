@@ -1,0 +1,49 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+// Package constants holds the names that the parts of this extension share with each other and with Gardener.
+package constants
+
+const (
+	// ExtensionType is the type of the Extension resources that this extension reconciles.
+	ExtensionType = "otel-federation"
+
+	// SeedCollectorName is the name of the seed's ManagedResource, OpenTelemetryCollector, ServiceAccount and the other
+	// objects that belong to the collector in the seed.
+	SeedCollectorName = "otel-federation-seed"
+	// GardenCollectorName is the name of the ManagedResource, OpenTelemetryCollector, ServiceAccount and the other objects
+	// that belong to the fan-out collector in the runtime cluster.
+	GardenCollectorName = "otel-federation-garden"
+
+	// CredentialsSecretName is the name of the Secret with a seed's credentials, both in the namespace `seed-<name>` of the
+	// virtual garden and in the namespace `garden` of the seed.
+	CredentialsSecretName = "otel-federation" // #nosec G101 -- No credential.
+	// DataKeyEndpoint is the key of the URL that the seed collector pushes to. It has no path.
+	DataKeyEndpoint = "endpoint"
+	// DataKeyCABundle is the key of the PEM bundle that verifies the endpoint. If it is absent the system's pool is used.
+	DataKeyCABundle = "bundle.crt"
+	// DataKeyToken is the key of the bearer token.
+	DataKeyToken = "token"
+	// DataKeyInstance is the key of the `instance` label under which the federation target is known to the garden.
+	DataKeyInstance = "instance"
+
+	// IssuerConfigMapName is the name of the ConfigMap by which the garden controller tells the credentials controller how to
+	// issue credentials.
+	IssuerConfigMapName = "otel-federation-issuer"
+	// SigningKeySecretName is the name of the signing key in the secrets manager.
+	SigningKeySecretName = "otel-federation-signing-key" // #nosec G101 -- No credential.
+	// GardenAccessName is the name of the access secret and ServiceAccount by which the credentials controller reaches the
+	// virtual garden.
+	GardenAccessName = "otel-federation"
+
+	// ClaimSeed is the top-level claim that carries the name of the seed. Nested claims are invisible to the collector.
+	ClaimSeed = "seed"
+	// TokenAudience is the audience of the tokens.
+	TokenAudience = "otel-federation"
+
+	// LabelSeed is the label of a federated series that names the seed it comes from.
+	LabelSeed = "seed"
+	// JobPrometheusAggregate is the `job` label of the federation target, as Gardener's own ScrapeConfig sets it.
+	JobPrometheusAggregate = "prometheus-aggregate"
+)
