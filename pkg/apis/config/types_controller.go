@@ -1,0 +1,26 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	componentbaseconfigv1alpha1 "k8s.io/component-base/config/v1alpha1"
+
+	extensionsconfigv1alpha1 "github.com/gardener/gardener/extensions/pkg/apis/config/v1alpha1"
+)
+
+// +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
+
+// ControllerConfiguration is the configuration file of the extension's binary.
+type ControllerConfiguration struct {
+	metav1.TypeMeta
+
+	// ClientConnection configures the connection to the API server of the cluster that the extension runs in: `kubeconfig`
+	// (a path), `acceptContentTypes`, `contentType`, `qps` (requests per second) and `burst` (requests).
+	ClientConnection *componentbaseconfigv1alpha1.ClientConnectionConfiguration
+	// HealthCheckConfig configures the health check controller: `syncPeriod` is the time between two checks of an Extension, as
+	// a duration of more than zero.
+	HealthCheckConfig *extensionsconfigv1alpha1.HealthCheckConfig
+}

@@ -1,0 +1,168 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+// Package collector holds what the collectors of this extension have in common: the frame of the OpenTelemetryCollector
+// object and the sections of its configuration that concern queues, memory and the collector's own telemetry.
+package collector
+
+import (
+	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const (
+	// ContainerName is the name that the OpenTelemetry operator gives to the collector's container.
+	ContainerName = "otc-container"
+	// MetricsPort is the port of the collector's own metrics.
+	MetricsPort = 8888
+	// MonitoringPortName is the name of that port in the Service which the OpenTelemetry operator creates for scraping.
+	MonitoringPortName = "monitoring"
+
+	healthPort = "13133"
+
+	// nonRoot is the user and group of the distroless images that Gardener builds collectors from.
+	nonRoot int64 = 65532
+
+	queueVolumeName = "queue"
+	queueDirectory  = "/var/lib/otelcol"
+)
+
+// StorageType says where a collector keeps the data that it could not send yet.
+type StorageType string
+
+const (
+	// StoragePersistentVolume keeps the queue in a PersistentVolumeClaim: it survives the loss of the pod and of the node.
+	StoragePersistentVolume StorageType = "PersistentVolume"
+	// StorageEmptyDir keeps the queue on the node's disk: it survives a restart of the container, not the loss of the pod.
+	StorageEmptyDir StorageType = "EmptyDir"
+	// StorageMemory keeps the queue in memory: it does not survive anything.
+	StorageMemory StorageType = "None"
+)
+
+// Queue describes the sending queue of an exporter.
+type Queue struct {
+	// Capacity is the number of samples that fit into the queue.
+	Capacity int64
+	// Storage says where the queue is kept.
+	Storage StorageType
+	// Size is the size of the volume. Only used for StoragePersistentVolume and StorageEmptyDir.
+	Size resource.Quantity
+	// StorageClassName is the class of the PersistentVolumeClaim. If it is nil the cluster's default class is used.
+	StorageClassName *string
+}
+
+// Persistent returns whether the queue outlives the collector's process.
+func (q Queue) Persistent() bool {
+	return q.Storage != StorageMemory
+}
+
+// Values describes the parts of an OpenTelemetryCollector that differ between the collectors.
+type Values struct {
+	// Name is the name of the OpenTelemetryCollector and of its ServiceAccount.
+	Name string
+	// Namespace is the namespace of the OpenTelemetryCollector.
+	Namespace string
+	// Labels are put on the OpenTelemetryCollector. The operator hands them down to the pods.
+	Labels map[string]string
+	// Annotations are put on the OpenTelemetryCollector. The operator hands them down to the Services.
+	Annotations map[string]string
+	// PodAnnotations are put on the pods only.
+	PodAnnotations map[string]string
+	// Image is the collector's image.
+	Image string
+	// PriorityClassName is the priority class of the pods.
+	PriorityClassName string
+	// Replicas is the number of pods.
+	Replicas int32
+	// Resources are the resources of the collector's container.
+	Resources corev1.ResourceRequirements
+	// Queue is the queue of the collector's exporters.
+	Queue Queue
+	// Volumes and VolumeMounts are what the collector reads besides its configuration.
+	Volumes      []corev1.Volume
+	VolumeMounts []corev1.VolumeMount
+	// Config is the collector's configuration.
+	Config otelv1beta1.Config
+}
+
+// New returns the OpenTelemetryCollector for the given values. It always runs as a StatefulSet, because the lock on a queue
+// file would make a rolling Deployment wait for itself.
+func New(values Values) *otelv1beta1.OpenTelemetryCollector {
+	obj := &otelv1beta1.OpenTelemetryCollector{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:        values.Name,
+			Namespace:   values.Namespace,
+			Labels:      values.Labels,
+			Annotations: values.Annotations,
+		},
+		Spec: otelv1beta1.OpenTelemetryCollectorSpec{
+			Mode:            otelv1beta1.ModeStatefulSet,
+			UpgradeStrategy: otelv1beta1.UpgradeStrategyNone,
+			// The operator's own policy would admit everybody to the collector's ports; it is on by default from 0.158 on.
+			NetworkPolicy: otelv1beta1.NetworkPolicy{Enabled: new(false)},
+			Observability: otelv1beta1.ObservabilitySpec{
+				Metrics: otelv1beta1.MetricsConfigSpec{DisablePrometheusAnnotations: true},
+			},
+			OpenTelemetryCommonFields: otelv1beta1.OpenTelemetryCommonFields{
+				ManagementState:   otelv1beta1.ManagementStateManaged,
+				Image:             values.Image,
+				Replicas:          new(values.Replicas),
+				PriorityClassName: values.PriorityClassName,
+				Resources:         values.Resources,
+				ServiceAccount:    values.Name,
+				PodAnnotations:    values.PodAnnotations,
+				IpFamilyPolicy:    new(corev1.IPFamilyPolicyPreferDualStack),
+				Volumes:           values.Volumes,
+				VolumeMounts:      values.VolumeMounts,
+				PodSecurityContext: &corev1.PodSecurityContext{
+					RunAsNonRoot:   new(true),
+					RunAsUser:      new(nonRoot),
+					RunAsGroup:     new(nonRoot),
+					FSGroup:        new(nonRoot),
+					SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+				},
+				SecurityContext: &corev1.SecurityContext{
+					AllowPrivilegeEscalation: new(false),
+					ReadOnlyRootFilesystem:   new(true),
+					Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+				},
+			},
+			Config: values.Config,
+		},
+	}
+
+	addQueueVolume(&obj.Spec, values.Queue)
+	return obj
+}
+
+func addQueueVolume(spec *otelv1beta1.OpenTelemetryCollectorSpec, queue Queue) {
+	switch queue.Storage {
+	case StoragePersistentVolume:
+		spec.VolumeClaimTemplates = []corev1.PersistentVolumeClaim{{
+			ObjectMeta: metav1.ObjectMeta{Name: queueVolumeName},
+			Spec: corev1.PersistentVolumeClaimSpec{
+				AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+				StorageClassName: queue.StorageClassName,
+				Resources:        corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: queue.Size}},
+			},
+		}}
+		// The operator deletes and recreates the StatefulSet when immutable fields change. The queues must survive that.
+		spec.PersistentVolumeClaimRetentionPolicy = &appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{
+			WhenDeleted: appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
+			WhenScaled:  appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
+		}
+	case StorageEmptyDir:
+		spec.Volumes = append(spec.Volumes, corev1.Volume{
+			Name:         queueVolumeName,
+			VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: &queue.Size}},
+		})
+	default:
+		return
+	}
+
+	spec.VolumeMounts = append(spec.VolumeMounts, corev1.VolumeMount{Name: queueVolumeName, MountPath: queueDirectory})
+}

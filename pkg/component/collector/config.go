@@ -1,0 +1,126 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package collector
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+const (
+	// HealthCheckExtension answers the probes that the OpenTelemetry operator derives from it.
+	HealthCheckExtension = "health_check"
+	// FileStorageExtension keeps the sending queues on disk.
+	FileStorageExtension = "file_storage"
+	// MemoryLimiterProcessor refuses data (retryably) before the container is killed for its memory.
+	MemoryLimiterProcessor = "memory_limiter"
+	// DebugExporter writes a summary of what passes to the collector's log.
+	DebugExporter = "debug"
+)
+
+// Extensions returns the extensions that every collector has, and the list of their names.
+func Extensions(queue Queue) (map[string]any, []string) {
+	var (
+		extensions = map[string]any{HealthCheckExtension: map[string]any{"endpoint": "[::]:" + healthPort}}
+		names      = []string{HealthCheckExtension}
+	)
+
+	if queue.Persistent() {
+		extensions[FileStorageExtension] = fileStorage()
+		names = append(names, FileStorageExtension)
+	}
+
+	return extensions, names
+}
+
+// fileStorage starts with an empty file if the old one is corrupt, instead of crashing for ever, and gives disk space back
+// once a backlog has been sent.
+func fileStorage() map[string]any {
+	return map[string]any{
+		"directory":        queueDirectory,
+		"create_directory": true,
+		"recreate":         true,
+		"compaction": map[string]any{
+			"directory":  queueDirectory,
+			"on_start":   true,
+			"on_rebound": true,
+			// A run that was killed in the middle of a compaction leaves its copy behind.
+			"cleanup_on_start": true,
+		},
+	}
+}
+
+// MemoryLimiter returns the configuration of the memory limiter. It is measured against the container's memory limit and,
+// if there is none, against the memory of the node.
+func MemoryLimiter(resources corev1.ResourceRequirements) map[string]any {
+	config := map[string]any{"check_interval": "1s"}
+
+	if limit, ok := resources.Limits[corev1.ResourceMemory]; ok {
+		mib := limit.Value() >> 20
+		config["limit_mib"] = mib * 80 / 100
+		config["spike_limit_mib"] = mib * 20 / 100
+		return config
+	}
+
+	config["limit_percentage"] = 80
+	config["spike_limit_percentage"] = 20
+	return config
+}
+
+// SendingQueue returns the sending queue of an exporter. Requests are split into requests of at most maxRequest samples and
+// never merged: a request must not carry the data of two senders, as Prometheus rolls back a whole request for one bad sample.
+func SendingQueue(queue Queue, consumers int, maxRequest int64) map[string]any {
+	config := map[string]any{
+		"enabled":       true,
+		"sizer":         "items",
+		"queue_size":    queue.Capacity,
+		"num_consumers": consumers,
+		"batch": map[string]any{
+			"sizer":         "items",
+			"flush_timeout": "200ms",
+			"min_size":      1,
+			"max_size":      maxRequest,
+		},
+	}
+
+	if queue.Persistent() {
+		config["storage"] = FileStorageExtension
+	}
+
+	return config
+}
+
+// RetryForever returns a retry configuration without a time limit: what is in the queue stays there until it is delivered.
+func RetryForever(maxInterval time.Duration) map[string]any {
+	return map[string]any{
+		"enabled":          true,
+		"initial_interval": "1s",
+		"max_interval":     maxInterval.String(),
+		"max_elapsed_time": "0s",
+	}
+}
+
+// Debug returns the configuration of the debug exporter.
+func Debug() map[string]any {
+	return map[string]any{"verbosity": "basic"}
+}
+
+// Telemetry returns the configuration of the collector's own metrics and logs.
+func Telemetry() map[string]any {
+	return map[string]any{
+		"metrics": map[string]any{
+			"level": "normal",
+			"readers": []any{map[string]any{
+				"pull": map[string]any{
+					"exporter": map[string]any{
+						"prometheus": map[string]any{"host": "[::]", "port": MetricsPort},
+					},
+				},
+			}},
+		},
+		"logs": map[string]any{"level": "info", "encoding": "json"},
+	}
+}

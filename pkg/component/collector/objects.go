@@ -1,0 +1,98 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package collector
+
+import (
+	"fmt"
+
+	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	vpaautoscalingv1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
+
+	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
+	resourcesv1alpha1 "github.com/gardener/gardener/pkg/apis/resources/v1alpha1"
+	"github.com/gardener/gardener/pkg/component/observability/monitoring/prometheus/garden"
+	"github.com/gardener/gardener/pkg/component/observability/monitoring/prometheus/seed"
+	monitoringutils "github.com/gardener/gardener/pkg/component/observability/monitoring/utils"
+)
+
+// ScrapeAnnotations admit the Prometheus that scrapes the collector to its metrics port: the garden Prometheus in the runtime
+// cluster, the seed Prometheus elsewhere. The operator hands them down to the Services, where Gardener looks for them.
+func ScrapeAnnotations(isGardenCluster bool) map[string]string {
+	scrapeTargets := v1beta1constants.LabelNetworkPolicySeedScrapeTargets
+	if isGardenCluster {
+		scrapeTargets = v1beta1constants.LabelNetworkPolicyGardenScrapeTargets
+	}
+
+	return map[string]string{
+		resourcesv1alpha1.NetworkPolicyFromPolicyAnnotationPrefix + scrapeTargets + resourcesv1alpha1.NetworkPolicyFromPolicyAnnotationSuffix: fmt.Sprintf(`[{"protocol":"TCP","port":%d}]`, MetricsPort),
+	}
+}
+
+// ServiceAccount returns the ServiceAccount of a collector. It may do nothing and its token is not mounted.
+func ServiceAccount(name, namespace string, labels map[string]string) *corev1.ServiceAccount {
+	return &corev1.ServiceAccount{
+		ObjectMeta:                   metav1.ObjectMeta{Name: name, Namespace: namespace, Labels: labels},
+		AutomountServiceAccountToken: new(false),
+	}
+}
+
+// ServiceMonitor returns the ServiceMonitor for a collector's own metrics.
+func ServiceMonitor(name, namespace string, isGardenCluster bool) *monitoringv1.ServiceMonitor {
+	prometheusLabel := seed.Label
+	if isGardenCluster {
+		prometheusLabel = garden.Label
+	}
+
+	return &monitoringv1.ServiceMonitor{
+		ObjectMeta: monitoringutils.ConfigObjectMeta(name, namespace, prometheusLabel),
+		Spec: monitoringv1.ServiceMonitorSpec{
+			Selector: metav1.LabelSelector{MatchLabels: map[string]string{
+				v1beta1constants.LabelApp:                          name,
+				"operator.opentelemetry.io/collector-service-type": "monitoring",
+			}},
+			Endpoints: []monitoringv1.Endpoint{{
+				Port: MonitoringPortName,
+				RelabelConfigs: []monitoringv1.RelabelConfig{{
+					Action:      "replace",
+					Replacement: new(name),
+					TargetLabel: "job",
+				}},
+				MetricRelabelConfigs: monitoringutils.StandardMetricRelabelConfig("otelcol_(exporter|receiver|processor|process)_.+"),
+			}},
+		},
+	}
+}
+
+// VerticalPodAutoscaler returns the VerticalPodAutoscaler of a collector.
+func VerticalPodAutoscaler(name, namespace string, labels map[string]string, minAllowed corev1.ResourceList) *vpaautoscalingv1.VerticalPodAutoscaler {
+	return &vpaautoscalingv1.VerticalPodAutoscaler{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace, Labels: labels},
+		Spec: vpaautoscalingv1.VerticalPodAutoscalerSpec{
+			TargetRef: &autoscalingv1.CrossVersionObjectReference{
+				APIVersion: otelv1beta1.GroupVersion.String(),
+				Kind:       "OpenTelemetryCollector",
+				Name:       name,
+			},
+			UpdatePolicy: &vpaautoscalingv1.PodUpdatePolicy{UpdateMode: new(vpaautoscalingv1.UpdateModeInPlaceOrRecreate)},
+			ResourcePolicy: &vpaautoscalingv1.PodResourcePolicy{
+				ContainerPolicies: []vpaautoscalingv1.ContainerResourcePolicy{
+					{
+						ContainerName:    ContainerName,
+						MinAllowed:       minAllowed,
+						ControlledValues: new(vpaautoscalingv1.ContainerControlledValuesRequestsOnly),
+					},
+					{
+						ContainerName: vpaautoscalingv1.DefaultContainerResourcePolicy,
+						Mode:          new(vpaautoscalingv1.ContainerScalingModeOff),
+					},
+				},
+			},
+		},
+	}
+}

@@ -1,0 +1,168 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package gardencollector
+
+import (
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
+
+	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+)
+
+const (
+	receiver          = "otlp"
+	authenticator     = "oidc"
+	processorResource = "transform/resource"
+	processorSeed     = "attributes/seed"
+	processorDenied   = "filter/denied"
+	exporterPrefix    = "otlp_http/"
+	pipeline          = "metrics"
+
+	// otlpPath is the path of Prometheus' OTLP receiver. The exporter appends `/v1/metrics`.
+	otlpPath = "/api/v1/otlp"
+
+	// maxRequestBody is the size in bytes up to which a request is accepted, compressed as well as decompressed.
+	maxRequestBody = 20 << 20
+	// maxRequest is the largest number of samples in a request to Prometheus, which rolls back a whole request for one bad
+	// sample.
+	maxRequest = 2000
+	consumers  = 4
+
+	sendTimeout      = 30 * time.Second
+	maxRetryInterval = 5 * time.Second
+)
+
+func (g *gardenCollector) config() otelv1beta1.Config {
+	extensions, extensionNames := collector.Extensions(g.values.Queue)
+	extensions[authenticator] = oidc()
+
+	processors, processorNames := g.processors()
+	exporters, exporterNames := g.exporters()
+
+	return otelv1beta1.Config{
+		Extensions: &otelv1beta1.AnyConfig{Object: extensions},
+		Receivers:  otelv1beta1.AnyConfig{Object: map[string]any{receiver: otlpReceiver()}},
+		Processors: &otelv1beta1.AnyConfig{Object: processors},
+		Exporters:  otelv1beta1.AnyConfig{Object: exporters},
+		Service: otelv1beta1.Service{
+			Extensions: append(extensionNames, authenticator),
+			Telemetry:  &otelv1beta1.AnyConfig{Object: collector.Telemetry()},
+			Pipelines: map[string]*otelv1beta1.Pipeline{pipeline: {
+				Receivers:  []string{receiver},
+				Processors: processorNames,
+				Exporters:  exporterNames,
+			}},
+		},
+	}
+}
+
+// oidc verifies signature, issuer, audience and expiry of the tokens with public keys from a file: no network is needed.
+func oidc() map[string]any {
+	return map[string]any{
+		"providers": []any{map[string]any{
+			"issuer_url":       constants.TokenIssuer,
+			"audience":         constants.TokenAudience,
+			"public_keys_file": path.Join(jwksDirectory, jwksKey),
+		}},
+	}
+}
+
+func otlpReceiver() map[string]any {
+	return map[string]any{
+		"protocols": map[string]any{
+			"http": map[string]any{
+				"endpoint":              "[::]:" + strconv.Itoa(Port),
+				"auth":                  map[string]any{"authenticator": authenticator},
+				"max_request_body_size": maxRequestBody,
+			},
+		},
+	}
+}
+
+// processors run before any queue, because a queue does not keep who sent the data.
+func (g *gardenCollector) processors() (map[string]any, []string) {
+	var (
+		processors = map[string]any{
+			collector.MemoryLimiterProcessor: collector.MemoryLimiter(g.values.Resources),
+			processorResource:                resourceProcessor(),
+			processorSeed:                    seedProcessor(),
+		}
+		names = []string{collector.MemoryLimiterProcessor, processorResource, processorSeed}
+	)
+
+	if len(g.values.DeniedSeeds) > 0 {
+		processors[processorDenied] = deniedSeedsProcessor(g.values.DeniedSeeds)
+		names = append(names, processorDenied)
+	}
+
+	return processors, names
+}
+
+// resourceProcessor leaves a resource nothing but what becomes `job` and `instance`, whatever a seed sends: Prometheus would
+// make a series `target_info` of the rest.
+func resourceProcessor() map[string]any {
+	return map[string]any{
+		"error_mode":        "propagate",
+		"metric_statements": []any{`keep_keys(resource.attributes, ["service.name", "service.instance.id"])`},
+	}
+}
+
+// seedProcessor overwrites the label `seed` with the verified claim: a seed can only write as itself.
+func seedProcessor() map[string]any {
+	return map[string]any{
+		"actions": []any{map[string]any{
+			"action":       "upsert",
+			"key":          constants.LabelSeed,
+			"from_context": "auth.claims." + constants.ClaimSeed,
+		}},
+	}
+}
+
+// deniedSeedsProcessor drops what denied seeds send with a token that has not expired yet.
+func deniedSeedsProcessor(seeds []string) map[string]any {
+	conditions := make([]any, 0, len(seeds))
+	for _, seed := range seeds {
+		conditions = append(conditions, fmt.Sprintf(`datapoint.attributes[%q] == %q`, constants.LabelSeed, seed))
+	}
+
+	return map[string]any{"error_mode": "propagate", "metric_conditions": conditions}
+}
+
+func (g *gardenCollector) exporters() (map[string]any, []string) {
+	var (
+		exporters = map[string]any{}
+		names     []string
+	)
+
+	for _, host := range g.values.PrometheusHosts {
+		podName, _, _ := strings.Cut(host, ".")
+		exporters[exporterPrefix+podName] = g.prometheusExporter(host)
+		names = append(names, exporterPrefix+podName)
+	}
+
+	if g.values.DebugExporter {
+		exporters[collector.DebugExporter] = collector.Debug()
+		names = append(names, collector.DebugExporter)
+	}
+
+	return exporters, names
+}
+
+// prometheusExporter does not compress: the way is short, and Prometheus accepts nothing but gzip.
+func (g *gardenCollector) prometheusExporter(host string) map[string]any {
+	return map[string]any{
+		"endpoint":         "http://" + host + otlpPath,
+		"compression":      "none",
+		"timeout":          sendTimeout.String(),
+		"retry_on_failure": collector.RetryForever(maxRetryInterval),
+		"sending_queue":    collector.SendingQueue(g.values.Queue, consumers, maxRequest),
+	}
+}

@@ -1,0 +1,254 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+// Package gardencollector renders the fan-out collector of the runtime cluster, which receives the samples of all seeds and
+// writes them to every replica of the garden Prometheus.
+package gardencollector
+
+import (
+	"context"
+	"fmt"
+
+	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	istioapiannotation "istio.io/api/annotation"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	vpaautoscalingv1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
+	"github.com/gardener/gardener/pkg/client/kubernetes"
+	"github.com/gardener/gardener/pkg/component"
+	"github.com/gardener/gardener/pkg/utils"
+	gardenerutils "github.com/gardener/gardener/pkg/utils/gardener"
+	"github.com/gardener/gardener/pkg/utils/managedresources"
+
+	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+)
+
+const (
+	name = constants.GardenCollectorName
+
+	// Port is the port on which the fan-out receives OTLP over HTTP.
+	Port = 4318
+
+	portName = "http-otlp"
+
+	jwksName      = name + "-jwks"
+	jwksKey       = "jwks.json"
+	jwksVolume    = "jwks"
+	jwksDirectory = "/etc/otel-federation/jwks"
+
+	// annotationChecksumJWKS rolls the pods when the keys change: the collector does not notice that a mounted file changed.
+	annotationChecksumJWKS = "checksum/jwks"
+)
+
+// Interface contains the functions of the fan-out collector's deployer.
+type Interface interface {
+	component.DeployWaiter
+}
+
+// Ingress says how the fan-out is reached from outside the runtime cluster.
+type Ingress struct {
+	// Host is the host name under which the seeds reach the fan-out.
+	Host string
+	// GatewaySelector are the labels of the Istio ingress gateway's pods.
+	GatewaySelector map[string]string
+	// GatewayNamespace is the namespace of the Istio ingress gateway.
+	GatewayNamespace string
+	// TLSSecretName and TLSSecretData are the server certificate.
+	TLSSecretName string
+	TLSSecretData map[string][]byte
+}
+
+// Values contains configuration values for the fan-out collector.
+type Values struct {
+	// Image is the collector's image.
+	Image string
+	// Replicas is the number of fan-out pods.
+	Replicas int32
+	// Resources are the resources of the collector's container.
+	Resources corev1.ResourceRequirements
+	// Queue is the queue in front of each garden Prometheus.
+	Queue collector.Queue
+	// PrometheusHosts are host and port of every replica of the garden Prometheus.
+	PrometheusHosts []string
+	// JWKS is the set of public keys that verify the seeds' tokens.
+	JWKS []byte
+	// DeniedSeeds are the names of the seeds whose samples are dropped.
+	DeniedSeeds []string
+	// Ingress says how the fan-out is reached. If it is nil the fan-out is not exposed.
+	Ingress *Ingress
+	// DebugExporter additionally writes a summary of every request to the collector's log.
+	DebugExporter bool
+}
+
+type gardenCollector struct {
+	client    client.Client
+	namespace string
+	values    Values
+}
+
+// New returns a deployer for the fan-out collector.
+func New(c client.Client, namespace string, values Values) Interface {
+	return &gardenCollector{client: c, namespace: namespace, values: values}
+}
+
+// Deploy creates or updates the ManagedResource of the fan-out collector.
+func (g *gardenCollector) Deploy(ctx context.Context) error {
+	objects := []client.Object{
+		g.serviceAccount(),
+		g.jwks(),
+		g.openTelemetryCollector(),
+		g.service(),
+		g.serviceMonitor(),
+		g.vpa(),
+		g.podDisruptionBudget(),
+	}
+
+	if g.values.Ingress != nil {
+		ingressObjects, err := g.ingressObjects()
+		if err != nil {
+			return err
+		}
+		objects = append(objects, ingressObjects...)
+	}
+
+	data, err := managedresources.
+		NewRegistry(kubernetes.SeedScheme, kubernetes.SeedCodec, kubernetes.SeedSerializer).
+		AddAllAndSerialize(objects...)
+	if err != nil {
+		return fmt.Errorf("failed to serialize the objects of the fan-out collector: %w", err)
+	}
+
+	return managedresources.CreateForSeedWithLabels(ctx, g.client, g.namespace, name, false,
+		map[string]string{v1beta1constants.LabelCareConditionType: v1beta1constants.ObservabilityComponentsHealthy}, data)
+}
+
+// Destroy deletes the ManagedResource of the fan-out collector.
+func (g *gardenCollector) Destroy(ctx context.Context) error {
+	return collector.Destroy(ctx, g.client, g.namespace, name)
+}
+
+// Wait waits until the ManagedResource of the fan-out collector is healthy.
+func (g *gardenCollector) Wait(ctx context.Context) error {
+	return collector.Wait(ctx, g.client, g.namespace, name)
+}
+
+// WaitCleanup waits until the fan-out collector and everything that the operator made of it are gone, its volumes included.
+func (g *gardenCollector) WaitCleanup(ctx context.Context) error {
+	return collector.WaitCleanup(ctx, g.client, g.namespace, name)
+}
+
+func (g *gardenCollector) openTelemetryCollector() *otelv1beta1.OpenTelemetryCollector {
+	obj := collector.New(collector.Values{
+		Name:              name,
+		Namespace:         g.namespace,
+		Labels:            utils.MergeStringMaps(getLabels(), networkPolicyLabels()),
+		Annotations:       collector.ScrapeAnnotations(true),
+		PodAnnotations:    map[string]string{annotationChecksumJWKS: utils.ComputeSHA256Hex(g.values.JWKS)},
+		Image:             g.values.Image,
+		PriorityClassName: v1beta1constants.PriorityClassNameGardenSystem100,
+		Replicas:          g.values.Replicas,
+		Resources:         g.values.Resources,
+		Queue:             g.values.Queue,
+		Volumes: []corev1.Volume{{
+			Name: jwksVolume,
+			VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+				LocalObjectReference: corev1.LocalObjectReference{Name: jwksName},
+			}},
+		}},
+		VolumeMounts: []corev1.VolumeMount{{Name: jwksVolume, MountPath: jwksDirectory, ReadOnly: true}},
+		Config:       g.config(),
+	})
+
+	obj.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{
+		MaxSkew:           1,
+		TopologyKey:       corev1.LabelHostname,
+		WhenUnsatisfiable: corev1.ScheduleAnyway,
+		LabelSelector:     &metav1.LabelSelector{MatchLabels: g.podSelector()},
+	}}
+
+	return obj
+}
+
+func (g *gardenCollector) serviceAccount() *corev1.ServiceAccount {
+	return collector.ServiceAccount(name, g.namespace, getLabels())
+}
+
+func (g *gardenCollector) jwks() *corev1.ConfigMap {
+	return &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Name: jwksName, Namespace: g.namespace, Labels: getLabels()},
+		Data:       map[string]string{jwksKey: string(g.values.JWKS)},
+	}
+}
+
+// service is a Service of our own beside those that the operator creates, because it is exported to the ingress gateway only.
+func (g *gardenCollector) service() *corev1.Service {
+	obj := &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: g.namespace, Labels: getLabels()},
+		Spec: corev1.ServiceSpec{
+			Type:           corev1.ServiceTypeClusterIP,
+			IPFamilyPolicy: new(corev1.IPFamilyPolicyPreferDualStack),
+			Selector:       g.podSelector(),
+			Ports: []corev1.ServicePort{{
+				Name:       portName,
+				Port:       Port,
+				TargetPort: intstr.FromInt32(Port),
+				Protocol:   corev1.ProtocolTCP,
+			}},
+		},
+	}
+
+	if g.values.Ingress != nil {
+		metav1.SetMetaDataAnnotation(&obj.ObjectMeta, istioapiannotation.NetworkingExportTo.Name, g.values.Ingress.GatewayNamespace)
+	}
+
+	return obj
+}
+
+func (g *gardenCollector) serviceMonitor() *monitoringv1.ServiceMonitor {
+	return collector.ServiceMonitor(name, g.namespace, true)
+}
+
+func (g *gardenCollector) vpa() *vpaautoscalingv1.VerticalPodAutoscaler {
+	return collector.VerticalPodAutoscaler(name, g.namespace, getLabels(), corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("100Mi")})
+}
+
+func (g *gardenCollector) podDisruptionBudget() *policyv1.PodDisruptionBudget {
+	return &policyv1.PodDisruptionBudget{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: g.namespace, Labels: getLabels()},
+		Spec: policyv1.PodDisruptionBudgetSpec{
+			MaxUnavailable:             new(intstr.FromInt32(1)),
+			Selector:                   &metav1.LabelSelector{MatchLabels: g.podSelector()},
+			UnhealthyPodEvictionPolicy: new(policyv1.AlwaysAllow),
+		},
+	}
+}
+
+func (g *gardenCollector) podSelector() map[string]string {
+	return collector.ObjectLabels(name, g.namespace)
+}
+
+func getLabels() map[string]string {
+	return map[string]string{
+		v1beta1constants.LabelApp:                      name,
+		v1beta1constants.LabelRole:                     v1beta1constants.LabelObservability,
+		v1beta1constants.GardenRole:                    v1beta1constants.GardenRoleObservability,
+		v1beta1constants.LabelObservabilityApplication: name,
+	}
+}
+
+// networkPolicyLabels open, under Gardener's deny-all, what the collector needs: DNS and the garden Prometheus.
+func networkPolicyLabels() map[string]string {
+	return map[string]string{
+		v1beta1constants.LabelNetworkPolicyToDNS:                    v1beta1constants.LabelNetworkPolicyAllowed,
+		gardenerutils.NetworkPolicyLabel("prometheus-garden", 9090): v1beta1constants.LabelNetworkPolicyAllowed,
+	}
+}

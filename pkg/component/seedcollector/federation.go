@@ -1,0 +1,65 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package seedcollector
+
+// DefaultSelectors returns the selectors by which the garden Prometheus federates from the aggregate Prometheus of a seed.
+// They are those of Gardener's own ScrapeConfig (pkg/component/observability/monitoring/prometheus/garden/scrapeconfigs.go);
+// a test compares them with it.
+func DefaultSelectors() []string {
+	return []string{
+		`{__name__=~"seed:(.+):count"}`,
+		`{__name__=~"seed:(.+):sum"}`,
+		`{__name__=~"seed:(.+):sum_cp"}`,
+		`{__name__=~"seed:(.+):sum_by_pod",namespace=~"extension-(.+)"}`,
+		`{__name__=~"seed:(.+):sum_by_container",__name__!="seed:kube_pod_container_status_restarts_total:sum_by_container",container="kube-apiserver"}`,
+		`{__name__=~"shoot:(.+):(.+)",__name__!="shoot:apiserver_storage_objects:sum_by_resource",__name__!="shoot:apiserver_watch_duration:quantile"}`,
+		`{__name__="ALERTS"}`,
+		`{__name__="shoot:availability"}`,
+		`{__name__="prometheus_tsdb_lowest_timestamp"}`,
+		`{__name__="prometheus_tsdb_storage_blocks_bytes"}`,
+		`{__name__="seed:persistentvolume:inconsistent_size"}`,
+		`{__name__="seed:kube_pod_container_status_restarts_total:max_by_namespace"}`,
+		`{__name__=~"metering:.+:(sum_by_namespace|sum_by_instance_type)"}`,
+		`{__name__="kube_node_spec_taint"}`,
+	}
+}
+
+const (
+	metricsPath       = "/federate"
+	parameterSelector = "match[]"
+	honorLabels       = true
+	honorTimestamps   = false
+
+	labelAlertName      = "alertname"
+	labelShootAlertName = "shoot_alertname"
+	labelJob            = "job"
+	labelInstance       = "instance"
+
+	// The receiver turns `job` and `instance` into the identity of an OTLP resource, invents an `instance` where there is
+	// none, and makes a resource of every pair. So both labels travel under other names, and all series share one resource.
+	carriedJob      = "otel_federation_job"
+	carriedInstance = "otel_federation_instance"
+	sharedResource  = "otel-federation"
+)
+
+// metricRelabelConfigs returns the relabelling of the scraped series: what Gardener's ScrapeConfig does, then the exchange
+// of `job` and `instance` described above. It does not apply to `up` and the other series that the receiver itself makes.
+func metricRelabelConfigs() []any {
+	return []any{
+		copyLabel(labelAlertName, labelShootAlertName),
+		copyLabel(labelJob, carriedJob),
+		copyLabel(labelInstance, carriedInstance),
+		setLabel(labelJob, sharedResource),
+		setLabel(labelInstance, sharedResource),
+	}
+}
+
+func copyLabel(from, to string) map[string]any {
+	return map[string]any{"source_labels": []any{from}, "target_label": to}
+}
+
+func setLabel(name, value string) map[string]any {
+	return map[string]any{"target_label": name, "replacement": value}
+}
