@@ -140,7 +140,8 @@ func (s *seedCollector) exporter() map[string]any {
 
 	tls := map[string]any{"min_version": "1.2"}
 	if len(s.values.Destination.CABundle) > 0 {
-		tls["ca_file"] = path.Join(credentialsDirectory, constants.DataKeyCABundle)
+		// Not a file: the collector does not reload it, whereas a change of its configuration replaces the pod.
+		tls["ca_pem"] = string(s.values.Destination.CABundle)
 	}
 	config["tls"] = tls
 

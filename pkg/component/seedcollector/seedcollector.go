@@ -34,10 +34,6 @@ const (
 
 	credentialsVolume    = "credentials"
 	credentialsDirectory = "/var/run/secrets/otel-federation"
-
-	// annotationChecksumDestination rolls the pod when the endpoint or the CA bundle change: the collector reloads its token
-	// file, but neither of these.
-	annotationChecksumDestination = "checksum/destination"
 )
 
 // Interface contains the functions of the seed collector's deployer.
@@ -53,8 +49,7 @@ type Destination struct {
 	CABundle []byte
 	// Instance is the `instance` label of the federation target.
 	Instance string
-	// SecretName is the name of the Secret that holds the token (key `token`) and, if CABundle is not empty, the bundle (key
-	// `bundle.crt`).
+	// SecretName is the name of the Secret that holds the token under the key `token`.
 	SecretName string
 }
 
@@ -134,7 +129,6 @@ func (s *seedCollector) openTelemetryCollector() *otelv1beta1.OpenTelemetryColle
 		Namespace:         s.namespace,
 		Labels:            utils.MergeStringMaps(getLabels(), networkPolicyLabels()),
 		Annotations:       collector.ScrapeAnnotations(s.values.IsGardenCluster),
-		PodAnnotations:    map[string]string{annotationChecksumDestination: utils.ComputeChecksum([]any{destination.Endpoint, destination.CABundle})},
 		Image:             s.values.Image,
 		PriorityClassName: v1beta1constants.PriorityClassNameSeedSystem600,
 		Replicas:          1,

@@ -12,6 +12,7 @@ import (
 )
 
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
+// +kubebuilder:object:root=true
 
 // ControllerConfiguration is the configuration file of the extension's binary.
 type ControllerConfiguration struct {

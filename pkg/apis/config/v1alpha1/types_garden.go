@@ -10,6 +10,7 @@ import (
 )
 
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
+// +kubebuilder:object:root=true
 
 // GardenFederationConfig configures the part of the federation that runs in the garden runtime cluster. It is the
 // providerConfig of the extension in `Garden.spec.extensions`.

@@ -10,6 +10,7 @@ import (
 )
 
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
+// +kubebuilder:object:root=true
 
 // SeedFederationConfig configures the part of the federation that runs in a seed. It is the providerConfig of the extension in
 // `Seed.spec.extensions`.

@@ -1,0 +1,53 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+// Package conditions names the conditions that this extension reports in the status of its Extensions, and sets them.
+package conditions
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1beta1helper "github.com/gardener/gardener/pkg/api/core/v1beta1/helper"
+	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
+	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
+)
+
+const (
+	// TypeCredentialsValid says whether the seed has what it needs to pass the garden's ingress.
+	TypeCredentialsValid gardencorev1beta1.ConditionType = "CredentialsValid"
+	// TypeIngressReady says whether the fan-out can be reached from outside the runtime cluster.
+	TypeIngressReady gardencorev1beta1.ConditionType = "IngressReady"
+
+	// ReasonCredentialsMissing means that there are no usable credentials yet.
+	ReasonCredentialsMissing = "CredentialsMissing"
+	// ReasonCredentialsAvailable means that the collector has credentials.
+	ReasonCredentialsAvailable = "CredentialsAvailable"
+	// ReasonGatewayMissing means that the garden Prometheus has no Istio Gateway yet, whose address the fan-out shares.
+	ReasonGatewayMissing = "GatewayMissing"
+	// ReasonExposed means that the fan-out is exposed on the garden's ingress gateway.
+	ReasonExposed = "Exposed"
+)
+
+// Set sets a condition in the status of an Extension. Nothing is written if nothing changes.
+func Set(ctx context.Context, c client.Client, clock clock.Clock, ex *extensionsv1alpha1.Extension, conditionType gardencorev1beta1.ConditionType, status gardencorev1beta1.ConditionStatus, reason, message string) error {
+	var (
+		old     = v1beta1helper.GetOrInitConditionWithClock(clock, ex.Status.Conditions, conditionType)
+		updated = v1beta1helper.UpdatedConditionWithClock(clock, old, status, reason, message)
+		patch   = client.MergeFromWithOptions(ex.DeepCopy(), client.MergeFromWithOptimisticLock{})
+	)
+
+	if current := v1beta1helper.GetCondition(ex.Status.Conditions, conditionType); current != nil && current.Status == status && current.Reason == reason && current.Message == message {
+		return nil
+	}
+
+	ex.Status.Conditions = v1beta1helper.MergeConditions(ex.Status.Conditions, updated)
+	if err := c.Status().Patch(ctx, ex, patch); err != nil {
+		return fmt.Errorf("failed to set condition %s of Extension %s/%s: %w", conditionType, ex.Namespace, ex.Name, err)
+	}
+	return nil
+}

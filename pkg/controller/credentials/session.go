@@ -1,0 +1,168 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package credentials
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-logr/logr"
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/cluster"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
+	"github.com/gardener/gardener/pkg/client/kubernetes"
+	gardenerutils "github.com/gardener/gardener/pkg/utils/gardener"
+
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+)
+
+const (
+	seedControllerName         = ControllerName + "-seed"
+	defaultSeedConcurrentSyncs = 5
+	seedReconcileTimeout       = 30 * time.Second
+	seedMinBackoff             = time.Second
+	seedMaxBackoff             = 2 * time.Minute
+	cacheSyncTimeout           = time.Minute
+)
+
+// sessionRunner runs sessions with the virtual garden.
+type sessionRunner struct {
+	log             logr.Logger
+	runtimeReader   client.Reader
+	namespace       string
+	concurrentSyncs int
+}
+
+// run runs one session: a cache and a controller for the Seeds and their Secrets. It returns when the context is cancelled, or
+// with an error when the caches could not be synced in time.
+func (r *sessionRunner) run(ctx context.Context, access *Access, issuer *issuerStore) error {
+	virtualGarden, err := cluster.New(access.Config, func(opts *cluster.Options) {
+		opts.Scheme = kubernetes.GardenScheme
+		opts.Logger = r.log
+		opts.Cache = sessionCacheOptions()
+	})
+	if err != nil {
+		return fmt.Errorf("failed to create the client for the virtual garden: %w", err)
+	}
+
+	c, err := r.newSeedController(virtualGarden, issuer)
+	if err != nil {
+		return err
+	}
+
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return virtualGarden.Start(ctx) })
+	group.Go(func() error {
+		if err := c.Start(ctx); err != nil {
+			return fmt.Errorf("failed to run the controller for the Seeds: %w", err)
+		}
+		if ctx.Err() == nil {
+			return errors.New("the controller for the Seeds has ended")
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+func (r *sessionRunner) newSeedController(virtualGarden cluster.Cluster, issuer *issuerStore) (controller.Controller, error) {
+	concurrentSyncs := r.concurrentSyncs
+	if concurrentSyncs <= 0 {
+		concurrentSyncs = defaultSeedConcurrentSyncs
+	}
+
+	c, err := controller.NewUnmanaged(seedControllerName, controller.Options{
+		Logger:                  r.log,
+		SkipNameValidation:      new(true), // Each session has a controller of this name, one after the other.
+		MaxConcurrentReconciles: concurrentSyncs,
+		CacheSyncTimeout:        cacheSyncTimeout,
+		ReconciliationTimeout:   seedReconcileTimeout,
+		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](seedMinBackoff, seedMaxBackoff),
+		Reconciler: &SeedReconciler{
+			Client:       virtualGarden.GetClient(),
+			APIReader:    virtualGarden.GetAPIReader(),
+			Clock:        clock.RealClock{},
+			Issuer:       issuer.get,
+			IssuerExists: r.issuerExists,
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("failed to create the controller for the Seeds: %w", err)
+	}
+
+	for _, src := range []source.Source{
+		source.Kind(virtualGarden.GetCache(), &gardencorev1beta1.Seed{}, &handler.TypedEnqueueRequestForObject[*gardencorev1beta1.Seed]{}),
+		source.Kind(virtualGarden.GetCache(), &corev1.Secret{}, handler.TypedEnqueueRequestsFromMapFunc(secretToSeed)),
+		signalSource(issuer.changed, func(queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			r.enqueueSeeds(virtualGarden.GetClient(), queue)
+		}),
+	} {
+		if err := c.Watch(src); err != nil {
+			return nil, fmt.Errorf("failed to add a watch to the controller for the Seeds: %w", err)
+		}
+	}
+	return c, nil
+}
+
+func (r *sessionRunner) enqueueSeeds(reader client.Reader, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+	ctx, cancel := context.WithTimeout(context.Background(), cacheSyncTimeout)
+	defer cancel()
+
+	seeds := &gardencorev1beta1.SeedList{}
+	if err := reader.List(ctx, seeds); err != nil {
+		// The initial events of the cache will enqueue all Seeds once it is synced.
+		r.log.Error(err, "Failed to list the Seeds after a change of the issuer configuration")
+		return
+	}
+	for _, seed := range seeds.Items {
+		queue.Add(reconcile.Request{NamespacedName: types.NamespacedName{Name: seed.Name}})
+	}
+}
+
+func (r *sessionRunner) issuerExists(ctx context.Context) (bool, error) {
+	key := client.ObjectKey{Namespace: r.namespace, Name: constants.IssuerConfigMapName}
+	if err := r.runtimeReader.Get(ctx, key, &corev1.ConfigMap{}); err != nil {
+		if apierrors.IsNotFound(err) {
+			return false, nil
+		}
+		return false, fmt.Errorf("failed to get ConfigMap %s: %w", key, err)
+	}
+	return true, nil
+}
+
+// sessionCacheOptions limits the cache to the Seeds and the Secrets with our name.
+func sessionCacheOptions() cache.Options {
+	return cache.Options{
+		ReaderFailOnMissingInformer: true,
+		DefaultTransform:            cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Secret{}: {Field: fields.OneTermEqualSelector(metav1.ObjectNameField, constants.CredentialsSecretName)},
+		},
+	}
+}
+
+// secretToSeed maps a Secret to the Seed that it is for. That way the Secrets of Seeds that have gone are found, too.
+func secretToSeed(_ context.Context, secret *corev1.Secret) []reconcile.Request {
+	seedName := gardenerutils.ComputeSeedName(secret.Namespace)
+	if seedName == "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: seedName}}}
+}

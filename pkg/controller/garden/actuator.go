@@ -1,0 +1,201 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+// Package garden reconciles Extensions of class garden: it deploys the fan-out collector, and what the credentials controller
+// needs to let the seeds in.
+package garden
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-logr/logr"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gardener/gardener/extensions/pkg/controller/extension"
+	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
+	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
+	operatorv1alpha1 "github.com/gardener/gardener/pkg/apis/operator/v1alpha1"
+	"github.com/gardener/gardener/pkg/component"
+
+	"github.com/gardener/gardener-extension-otel-federation/imagevector"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/loader"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/component/gardencollector"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/conditions"
+)
+
+type actuator struct {
+	client client.Client
+	reader client.Reader
+	clock  clock.Clock
+}
+
+// NewActuator returns an actuator for Extensions of class garden. The reader must not be a cache, because the kinds that it
+// reads may not exist yet.
+func NewActuator(c client.Client, reader client.Reader, clock clock.Clock) extension.Actuator {
+	return &actuator{client: c, reader: reader, clock: clock}
+}
+
+// Reconcile deploys the fan-out collector and publishes how credentials are to be issued. It waits for nothing:
+// gardener-operator goes on with the Garden only after this has succeeded.
+func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extensionsv1alpha1.Extension) error {
+	cfg, err := loader.DecodeGardenFederationConfig(ex.Spec.ProviderConfig)
+	if err != nil {
+		return err
+	}
+
+	garden, err := a.getGarden(ctx)
+	if err != nil {
+		return err
+	}
+
+	host, err := ingressHost(garden, *cfg.Ingress.HostPrefix)
+	if err != nil {
+		return err
+	}
+
+	signingKeys, err := a.generateSigningKeys(ctx, log, ex.Namespace)
+	if err != nil {
+		return err
+	}
+
+	certificates, err := a.generateCertificates(ctx, log, garden, ex.Namespace, host)
+	if err != nil {
+		return err
+	}
+
+	ingress, err := a.ingress(ctx, ex.Namespace, host, certificates)
+	if err != nil {
+		return err
+	}
+
+	values, err := newValues(cfg, signingKeys.jwks, ingress)
+	if err != nil {
+		return err
+	}
+	if err := gardencollector.New(a.client, ex.Namespace, *values).Deploy(ctx); err != nil {
+		return fmt.Errorf("failed to deploy the fan-out collector: %w", err)
+	}
+
+	if err := a.deployGardenAccess(ctx, ex.Namespace); err != nil {
+		return err
+	}
+	if err := a.publishIssuerConfig(ctx, ex.Namespace, cfg, host, signingKeys, certificates); err != nil {
+		return err
+	}
+
+	if err := errors.Join(signingKeys.manager.Cleanup(ctx), certificates.manager.Cleanup(ctx)); err != nil {
+		return fmt.Errorf("failed to clean up old keys and certificates: %w", err)
+	}
+
+	return a.setIngressCondition(ctx, ex, host, ingress)
+}
+
+// Delete takes the seeds' credentials away first, then the fan-out with its volumes, then keys and certificates.
+func (a *actuator) Delete(ctx context.Context, log logr.Logger, ex *extensionsv1alpha1.Extension) error {
+	if err := a.withdrawCredentials(ctx, log, ex.Namespace); err != nil {
+		return err
+	}
+
+	if err := component.OpDestroyAndWait(a.emptyCollector(ex.Namespace)).Destroy(ctx); err != nil {
+		return fmt.Errorf("failed to remove the fan-out collector: %w", err)
+	}
+
+	if err := a.destroyGardenAccess(ctx, ex.Namespace, true); err != nil {
+		return err
+	}
+
+	return a.cleanupSecrets(ctx, log, ex.Namespace)
+}
+
+// ForceDelete is Delete without waiting and without a look into the virtual garden.
+func (a *actuator) ForceDelete(ctx context.Context, log logr.Logger, ex *extensionsv1alpha1.Extension) error {
+	if err := a.emptyCollector(ex.Namespace).Destroy(ctx); err != nil {
+		return fmt.Errorf("failed to remove the fan-out collector: %w", err)
+	}
+
+	if err := a.destroyGardenAccess(ctx, ex.Namespace, false); err != nil {
+		return err
+	}
+
+	return a.cleanupSecrets(ctx, log, ex.Namespace)
+}
+
+// Migrate does nothing: gardens are not migrated.
+func (a *actuator) Migrate(context.Context, logr.Logger, *extensionsv1alpha1.Extension) error {
+	return nil
+}
+
+// Restore is Reconcile.
+func (a *actuator) Restore(ctx context.Context, log logr.Logger, ex *extensionsv1alpha1.Extension) error {
+	return a.Reconcile(ctx, log, ex)
+}
+
+func (a *actuator) emptyCollector(namespace string) gardencollector.Interface {
+	return gardencollector.New(a.client, namespace, gardencollector.Values{})
+}
+
+func (a *actuator) getGarden(ctx context.Context) (*operatorv1alpha1.Garden, error) {
+	list := &operatorv1alpha1.GardenList{}
+	if err := a.client.List(ctx, list); err != nil {
+		return nil, fmt.Errorf("failed to list Gardens: %w", err)
+	}
+	if n := len(list.Items); n != 1 {
+		return nil, fmt.Errorf("there must be exactly one Garden in the runtime cluster, but there are %d", n)
+	}
+	return &list.Items[0], nil
+}
+
+func ingressHost(garden *operatorv1alpha1.Garden, prefix string) (string, error) {
+	domains := garden.Spec.RuntimeCluster.Ingress.Domains
+	if len(domains) == 0 {
+		return "", fmt.Errorf("Garden %s has no ingress domain: set spec.runtimeCluster.ingress.domains", garden.Name)
+	}
+	return prefix + "." + domains[0].Name, nil
+}
+
+func newValues(cfg *config.GardenFederationConfig, jwks []byte, ingress *gardencollector.Ingress) (*gardencollector.Values, error) {
+	image, err := imagevector.FindImage(imagevector.ImageNameOpenTelemetryCollector)
+	if err != nil {
+		return nil, fmt.Errorf("failed to find the image of the collector: %w", err)
+	}
+
+	return &gardencollector.Values{
+		Image:           image,
+		Replicas:        *cfg.Replicas,
+		Resources:       *cfg.Resources,
+		Queue:           collector.QueueFor(cfg.Queue),
+		PrometheusHosts: prometheusHosts(),
+		JWKS:            jwks,
+		DeniedSeeds:     cfg.DeniedSeeds,
+		Ingress:         ingress,
+		DebugExporter:   ptr.Deref(cfg.DebugExporter, false),
+	}, nil
+}
+
+// prometheusHosts names the replicas of the garden Prometheus. gardener-operator always deploys two
+// (pkg/operator/controller/garden/garden/components.go, newPrometheusGarden).
+func prometheusHosts() []string {
+	const replicas = 2
+
+	hosts := make([]string, 0, replicas)
+	for i := range replicas {
+		hosts = append(hosts, fmt.Sprintf("prometheus-garden-%d.prometheus-operated:9090", i))
+	}
+	return hosts
+}
+
+func (a *actuator) setIngressCondition(ctx context.Context, ex *extensionsv1alpha1.Extension, host string, ingress *gardencollector.Ingress) error {
+	if ingress == nil {
+		return conditions.Set(ctx, a.client, a.clock, ex, conditions.TypeIngressReady, gardencorev1beta1.ConditionProgressing, conditions.ReasonGatewayMissing,
+			fmt.Sprintf("The fan-out is not exposed yet: Gateway and VirtualService %s/%s of the garden Prometheus, whose ingress gateway it shares, do not exist.", ex.Namespace, gatewayName))
+	}
+	return conditions.Set(ctx, a.client, a.clock, ex, conditions.TypeIngressReady, gardencorev1beta1.ConditionTrue, conditions.ReasonExposed,
+		fmt.Sprintf("The fan-out is exposed as %s.", endpoint(host)))
+}

@@ -1,0 +1,101 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package garden
+
+import (
+	"context"
+	"fmt"
+
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	extensionscontroller "github.com/gardener/gardener/extensions/pkg/controller"
+	"github.com/gardener/gardener/extensions/pkg/controller/extension"
+	operatorv1alpha1helper "github.com/gardener/gardener/pkg/api/operator/v1alpha1/helper"
+	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
+	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
+	operatorv1alpha1 "github.com/gardener/gardener/pkg/apis/operator/v1alpha1"
+
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/mapper"
+)
+
+// ControllerName is the name of the controller for Extensions of class garden.
+const ControllerName = "otel-federation-garden"
+
+// DefaultAddOptions are the default AddOptions for AddToManager.
+var DefaultAddOptions = AddOptions{}
+
+// AddOptions are options to apply when adding the controller to the manager.
+type AddOptions struct {
+	// ControllerOptions contains options for the controller.
+	ControllerOptions controller.Options
+	// IgnoreOperationAnnotation specifies whether to ignore the operation annotation or not.
+	IgnoreOperationAnnotation bool
+}
+
+// AddToManager adds the controller with the default options to the manager.
+func AddToManager(ctx context.Context, mgr manager.Manager) error {
+	return AddToManagerWithOptions(ctx, mgr, DefaultAddOptions)
+}
+
+// AddToManagerWithOptions adds the controller with the given options to the manager.
+func AddToManagerWithOptions(ctx context.Context, mgr manager.Manager, opts AddOptions) error {
+	if err := extension.Add(mgr, extension.AddArgs{
+		Actuator:          NewActuator(mgr.GetClient(), mgr.GetAPIReader(), clock.RealClock{}),
+		ControllerOptions: opts.ControllerOptions,
+		Name:              ControllerName,
+		FinalizerSuffix:   constants.ExtensionType,
+		Predicates:        extension.DefaultPredicates(ctx, mgr, opts.IgnoreOperationAnnotation),
+		Type:              constants.ExtensionType,
+		ExtensionClasses:  []extensionsv1alpha1.ExtensionClass{extensionsv1alpha1.ExtensionClassGarden},
+		WatchBuilder: extensionscontroller.NewWatchBuilder(func(c controller.Controller) error {
+			return c.Watch(source.Kind[client.Object](
+				mgr.GetCache(),
+				&operatorv1alpha1.Garden{},
+				handler.EnqueueRequestsFromMapFunc(mapper.ToExtensions(mgr.GetClient(), extensionsv1alpha1.ExtensionClassGarden)),
+				gardenPredicate(),
+			))
+		}),
+	}); err != nil {
+		return fmt.Errorf("failed to add controller %s: %w", ControllerName, err)
+	}
+	return nil
+}
+
+// gardenPredicate admits changes of the Garden that the fan-out follows: its ingress domain, the phase of its CA rotation,
+// and the end of an operation, as it may have brought the ingress gateway or the wildcard certificate that the fan-out uses.
+func gardenPredicate() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc:  func(event.CreateEvent) bool { return false },
+		DeleteFunc:  func(event.DeleteEvent) bool { return false },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			before, ok := e.ObjectOld.(*operatorv1alpha1.Garden)
+			if !ok {
+				return false
+			}
+			after, ok := e.ObjectNew.(*operatorv1alpha1.Garden)
+			if !ok {
+				return false
+			}
+
+			return !apiequality.Semantic.DeepEqual(before.Spec.RuntimeCluster.Ingress, after.Spec.RuntimeCluster.Ingress) ||
+				operatorv1alpha1helper.GetCARotationPhase(before.Status.Credentials) != operatorv1alpha1helper.GetCARotationPhase(after.Status.Credentials) ||
+				(!succeeded(before) && succeeded(after))
+		},
+	}
+}
+
+func succeeded(garden *operatorv1alpha1.Garden) bool {
+	return garden.Status.LastOperation != nil && garden.Status.LastOperation.State == gardencorev1beta1.LastOperationStateSucceeded
+}

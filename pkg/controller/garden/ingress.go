@@ -1,0 +1,75 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package garden
+
+import (
+	"context"
+	"fmt"
+
+	istionetworkingv1beta1 "istio.io/client-go/pkg/apis/networking/v1beta1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	operatorv1alpha1 "github.com/gardener/gardener/pkg/apis/operator/v1alpha1"
+
+	"github.com/gardener/gardener-extension-otel-federation/pkg/component/gardencollector"
+)
+
+const (
+	// gatewayName is the name of Gateway and VirtualService of the garden Prometheus
+	// (pkg/component/observability/monitoring/prometheus/istio_resources.go).
+	gatewayName = operatorv1alpha1.VirtualGardenNamePrefix + "prometheus-garden"
+	// aggregateVirtualServiceName is the name of the VirtualService of the aggregate Prometheus, from which gardener-operator
+	// learns which seed is the runtime cluster (pkg/operator/controller/garden/garden/reconciler_reconcile.go).
+	aggregateVirtualServiceName = "prometheus-aggregate"
+)
+
+// ingress tells how to expose the fan-out: on the same ingress gateway as the garden Prometheus, whose labels and namespace
+// gardener-operator computes. It is nil as long as the garden Prometheus is not exposed.
+func (a *actuator) ingress(ctx context.Context, namespace, host string, certificates *certificates) (*gardencollector.Ingress, error) {
+	gateway := &istionetworkingv1beta1.Gateway{}
+	if found, err := a.get(ctx, namespace, gatewayName, gateway); err != nil || !found {
+		return nil, err
+	}
+
+	virtualService := &istionetworkingv1beta1.VirtualService{}
+	if found, err := a.get(ctx, namespace, gatewayName, virtualService); err != nil || !found {
+		return nil, err
+	}
+
+	if n := len(virtualService.Spec.ExportTo); n != 1 {
+		return nil, fmt.Errorf("VirtualService %s/%s must be exported to exactly one namespace, that of the ingress gateway, but it is exported to %d", namespace, gatewayName, n)
+	}
+
+	return &gardencollector.Ingress{
+		Host:             host,
+		GatewaySelector:  gateway.Spec.Selector,
+		GatewayNamespace: virtualService.Spec.ExportTo[0],
+		TLSSecretName:    certificates.server.Name,
+		TLSSecretData:    certificates.server.Data,
+	}, nil
+}
+
+// aggregatePrometheusHost returns the host of the aggregate Prometheus in the runtime cluster, or nothing if the runtime cluster is not a seed.
+func (a *actuator) aggregatePrometheusHost(ctx context.Context, namespace string) (string, error) {
+	virtualService := &istionetworkingv1beta1.VirtualService{}
+	if found, err := a.get(ctx, namespace, aggregateVirtualServiceName, virtualService); err != nil || !found || len(virtualService.Spec.Hosts) == 0 {
+		return "", err
+	}
+	return virtualService.Spec.Hosts[0], nil
+}
+
+// get returns false if the object or its kind does not exist.
+func (a *actuator) get(ctx context.Context, namespace, name string, obj client.Object) (bool, error) {
+	err := a.reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, obj)
+	if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("failed to get %T %s/%s: %w", obj, namespace, name, err)
+	}
+	return true, nil
+}

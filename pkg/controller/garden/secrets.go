@@ -1,0 +1,168 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package garden
+
+import (
+	"context"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	certutil "k8s.io/client-go/util/cert"
+
+	extensionssecretsmanager "github.com/gardener/gardener/extensions/pkg/util/secret/manager"
+	operatorv1alpha1 "github.com/gardener/gardener/pkg/apis/operator/v1alpha1"
+	gardenerutils "github.com/gardener/gardener/pkg/utils/gardener"
+	secretsutils "github.com/gardener/gardener/pkg/utils/secrets"
+	secretsmanager "github.com/gardener/gardener/pkg/utils/secrets/manager"
+
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/credentials"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/secrets"
+)
+
+// signingKeys are the keys that sign and verify the tokens of the seeds.
+type signingKeys struct {
+	// secretName is the name of the Secret with the key to sign with.
+	secretName string
+	// jwks are the public keys of all keys whose tokens are to be accepted.
+	jwks    []byte
+	manager secretsmanager.Interface
+}
+
+func (a *actuator) generateSigningKeys(ctx context.Context, log logr.Logger, namespace string) (*signingKeys, error) {
+	sm, err := a.signingKeyManager(ctx, log, namespace)
+	if err != nil {
+		return nil, err
+	}
+
+	keyConfig, options := secrets.SigningKeyConfig()
+	current, err := sm.Generate(ctx, keyConfig, options...)
+	if err != nil {
+		return nil, fmt.Errorf("failed to generate the signing key: %w", err)
+	}
+
+	keys := []*corev1.Secret{current}
+	if old, found := sm.Get(constants.SigningKeySecretName, secretsmanager.Old); found {
+		keys = append(keys, old)
+	}
+
+	jwks, err := publicKeys(keys)
+	if err != nil {
+		return nil, err
+	}
+
+	return &signingKeys{secretName: current.Name, jwks: jwks, manager: sm}, nil
+}
+
+func publicKeys(secrets []*corev1.Secret) ([]byte, error) {
+	keys := make([]*rsa.PublicKey, 0, len(secrets))
+	for _, secret := range secrets {
+		key, err := credentials.ParseSigningKey(secret)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key.Public())
+	}
+
+	jwks, err := credentials.JWKS(keys...)
+	if err != nil {
+		return nil, fmt.Errorf("failed to render the public keys: %w", err)
+	}
+	return jwks, nil
+}
+
+// certificates are the server certificate of the fan-out and what verifies it.
+type certificates struct {
+	// server is the Secret with the server certificate.
+	server *corev1.Secret
+	// bundle are the CAs that verify it. If it is empty the system's pool does.
+	bundle  []byte
+	manager secretsmanager.Interface
+}
+
+// generateCertificates prefers the wildcard certificate of the garden. If there is none the secrets manager issues one, and
+// rotates its CA in lockstep with those of the Garden.
+func (a *actuator) generateCertificates(ctx context.Context, log logr.Logger, garden *operatorv1alpha1.Garden, namespace, host string) (*certificates, error) {
+	configs := secrets.CertificateConfigs(host)
+
+	sm, err := extensionssecretsmanager.SecretsManagerForGarden(ctx, log.WithName("secretsmanager"), a.clock, a.client, garden, secrets.IdentityCertificates, configs, namespace)
+	if err != nil {
+		return nil, fmt.Errorf("failed to create the secrets manager %s: %w", secrets.IdentityCertificates, err)
+	}
+
+	wildcard, err := gardenerutils.GetGardenWildcardCertificate(ctx, a.client, namespace)
+	if err != nil {
+		return nil, fmt.Errorf("failed to get the wildcard certificate of the garden: %w", err)
+	}
+	if wildcard != nil {
+		bundle, err := issuerOf(wildcard)
+		if err != nil {
+			return nil, err
+		}
+		return &certificates{server: wildcard, bundle: bundle, manager: sm}, nil
+	}
+
+	generated, err := extensionssecretsmanager.GenerateAllSecrets(ctx, sm, configs)
+	if err != nil {
+		return nil, fmt.Errorf("failed to generate CA and server certificate: %w", err)
+	}
+
+	bundle, found := sm.Get(secrets.CAName)
+	if !found {
+		return nil, fmt.Errorf("the secrets manager has no CA %s", secrets.CAName)
+	}
+
+	return &certificates{
+		server:  generated[secrets.ServerCertificateName],
+		bundle:  bundle.Data[secretsutils.DataKeyCertificateBundle],
+		manager: sm,
+	}, nil
+}
+
+// issuerOf returns the private CA that issued a wildcard certificate: its `ca.crt` or the self-signed root in its chain. The
+// roots of public CAs are not part of a chain; for them it returns nothing.
+func issuerOf(wildcard *corev1.Secret) ([]byte, error) {
+	if ca := wildcard.Data[secretsutils.DataKeyCertificateCA]; len(ca) > 0 {
+		return ca, nil
+	}
+
+	chain, err := certutil.ParseCertsPEM(wildcard.Data[corev1.TLSCertKey])
+	if err != nil {
+		return nil, fmt.Errorf("the wildcard certificate in Secret %s/%s is invalid: %w", wildcard.Namespace, wildcard.Name, err)
+	}
+
+	root := chain[len(chain)-1]
+	if root.CheckSignatureFrom(root) != nil {
+		return nil, nil
+	}
+	return certutil.EncodeCertificates(root)
+}
+
+func (a *actuator) signingKeyManager(ctx context.Context, log logr.Logger, namespace string) (secretsmanager.Interface, error) {
+	sm, err := secretsmanager.New(ctx, log.WithName("secretsmanager"), a.clock, a.client, secrets.IdentitySigningKey, secretsmanager.WithNamespaces(namespace))
+	if err != nil {
+		return nil, fmt.Errorf("failed to create the secrets manager %s: %w", secrets.IdentitySigningKey, err)
+	}
+	return sm, nil
+}
+
+// cleanupSecrets deletes everything that the secrets managers have generated.
+func (a *actuator) cleanupSecrets(ctx context.Context, log logr.Logger, namespace string) error {
+	var errs []error
+	for _, identity := range []string{secrets.IdentitySigningKey, secrets.IdentityCertificates} {
+		sm, err := secretsmanager.New(ctx, log.WithName("secretsmanager"), a.clock, a.client, identity, secretsmanager.WithNamespaces(namespace))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("failed to create the secrets manager %s: %w", identity, err))
+			continue
+		}
+		if err := sm.Cleanup(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("failed to delete the secrets of %s: %w", identity, err))
+		}
+	}
+	return errors.Join(errs...)
+}
