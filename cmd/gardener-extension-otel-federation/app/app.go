@@ -1,0 +1,237 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+// Package app puts the controllers of this extension into a manager.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	"github.com/spf13/cobra"
+	istionetworkingv1beta1 "istio.io/client-go/pkg/apis/networking/v1beta1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	componentbaseconfigv1alpha1 "k8s.io/component-base/config/v1alpha1"
+	"k8s.io/component-base/version/verflag"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/cluster"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	extensionscontroller "github.com/gardener/gardener/extensions/pkg/controller"
+	"github.com/gardener/gardener/extensions/pkg/controller/heartbeat"
+	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
+	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
+	operatorv1alpha1 "github.com/gardener/gardener/pkg/apis/operator/v1alpha1"
+	"github.com/gardener/gardener/pkg/client/kubernetes"
+	gardenerhealthz "github.com/gardener/gardener/pkg/healthz"
+
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/credentials"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/credentialscopy"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/garden"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/seed"
+)
+
+// NewCommand returns the command that runs the controllers of one extension class.
+func NewCommand() *cobra.Command {
+	opts := newOptions()
+
+	cmd := &cobra.Command{
+		Use:           name,
+		Short:         "Federates the metrics of Gardener's seeds to the garden Prometheus by OTLP push",
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			verflag.PrintAndExitIfRequested()
+
+			if err := opts.Complete(); err != nil {
+				return fmt.Errorf("failed to complete the options: %w", err)
+			}
+			if err := opts.heartbeat.Validate(); err != nil {
+				return err
+			}
+			return run(cmd.Context(), opts)
+		},
+	}
+
+	verflag.AddFlags(cmd.Flags())
+	opts.AddFlags(cmd.Flags())
+	return cmd
+}
+
+func run(ctx context.Context, opts *options) error {
+	class, err := opts.class()
+	if err != nil {
+		return err
+	}
+
+	restConfig := opts.rest.Completed().Config
+	applyClientConnection(restConfig, opts.config.config.ClientConnection)
+
+	mgr, err := manager.New(restConfig, managerOptions(opts))
+	if err != nil {
+		return fmt.Errorf("failed to create the manager: %w", err)
+	}
+
+	if err := addToScheme(mgr.GetScheme()); err != nil {
+		return err
+	}
+	if err := addChecks(mgr, "informer-sync", mgr.GetCache()); err != nil {
+		return err
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("failed to add the health check ping: %w", err)
+	}
+
+	opts.heartbeat.Completed().Apply(&heartbeat.DefaultAddOptions)
+	if err := heartbeat.AddToManager(ctx, mgr); err != nil {
+		return fmt.Errorf("failed to add the heartbeat controller: %w", err)
+	}
+
+	if class == extensionsv1alpha1.ExtensionClassGarden {
+		err = addGardenControllers(ctx, mgr, opts)
+	} else {
+		err = addSeedControllers(ctx, mgr, opts)
+	}
+	if err != nil {
+		return err
+	}
+
+	if err := mgr.Start(ctx); err != nil {
+		return fmt.Errorf("failed to run the manager: %w", err)
+	}
+	return nil
+}
+
+// managerOptions limit the caches to the namespace that the extension works in, and to the kinds that it watches.
+func managerOptions(opts *options) manager.Options {
+	mgrOpts := opts.manager.Completed().Options()
+
+	mgrOpts.Client = client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{
+		&corev1.ConfigMap{},
+		&corev1.Namespace{},
+		&corev1.PersistentVolumeClaim{},
+		&corev1.Pod{},
+		&corev1.Secret{},
+		&appsv1.StatefulSet{},
+		&otelv1beta1.OpenTelemetryCollector{},
+	}}}
+	mgrOpts.Cache = cache.Options{
+		DefaultNamespaces: map[string]cache.Config{v1beta1constants.GardenNamespace: {}},
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Secret{}: {Field: fields.OneTermEqualSelector(metav1.ObjectNameField, constants.CredentialsSecretName)},
+		},
+	}
+	return mgrOpts
+}
+
+func applyClientConnection(restConfig *rest.Config, clientConnection *componentbaseconfigv1alpha1.ClientConnectionConfiguration) {
+	if clientConnection == nil {
+		return
+	}
+	restConfig.AcceptContentTypes = clientConnection.AcceptContentTypes
+	restConfig.ContentType = clientConnection.ContentType
+	restConfig.QPS = clientConnection.QPS
+	restConfig.Burst = int(clientConnection.Burst)
+}
+
+func addToScheme(scheme *runtime.Scheme) error {
+	for _, add := range []func(*runtime.Scheme) error{
+		extensionscontroller.AddToScheme,
+		operatorv1alpha1.AddToScheme,
+		otelv1beta1.AddToScheme,
+		monitoringv1.AddToScheme,
+		istionetworkingv1beta1.AddToScheme,
+	} {
+		if err := add(scheme); err != nil {
+			return fmt.Errorf("failed to extend the scheme: %w", err)
+		}
+	}
+	return nil
+}
+
+func addGardenControllers(ctx context.Context, mgr manager.Manager, opts *options) error {
+	opts.controller.Completed().Apply(&garden.DefaultAddOptions.ControllerOptions)
+	opts.reconciler.Completed().Apply(&garden.DefaultAddOptions.IgnoreOperationAnnotation)
+	if err := garden.AddToManager(ctx, mgr); err != nil {
+		return err
+	}
+
+	credentials.DefaultAddOptions.ExtensionClasses = opts.general.Completed().ExtensionClasses
+	return credentials.AddToManager(ctx, mgr)
+}
+
+func addSeedControllers(ctx context.Context, mgr manager.Manager, opts *options) error {
+	seedName := os.Getenv("SEED_NAME")
+
+	opts.controller.Completed().Apply(&seed.DefaultAddOptions.ControllerOptions)
+	opts.reconciler.Completed().Apply(&seed.DefaultAddOptions.IgnoreOperationAnnotation)
+	seed.DefaultAddOptions.SeedName = seedName
+	if err := seed.AddToManager(ctx, mgr); err != nil {
+		return err
+	}
+
+	gardenCluster, err := newGardenCluster(mgr, seedName)
+	if err != nil {
+		return err
+	}
+
+	credentialscopy.DefaultAddOptions.GardenCluster = gardenCluster
+	credentialscopy.DefaultAddOptions.SeedName = seedName
+	credentialscopy.DefaultAddOptions.ExtensionClasses = opts.general.Completed().ExtensionClasses
+	return credentialscopy.AddToManager(ctx, mgr)
+}
+
+// newGardenCluster connects to the virtual garden with what gardenlet injects because of `injectGardenKubeconfig`.
+func newGardenCluster(mgr manager.Manager, seedName string) (cluster.Cluster, error) {
+	path := os.Getenv("GARDEN_KUBECONFIG")
+	if path == "" || seedName == "" {
+		return nil, errors.New("GARDEN_KUBECONFIG and SEED_NAME must be set: set injectGardenKubeconfig in the ControllerDeployment or in the operator Extension")
+	}
+
+	restConfig, err := kubernetes.RESTConfigFromKubeconfigFile(path, kubernetes.AuthTokenFile, kubernetes.AuthClientCertificate)
+	if err != nil {
+		return nil, fmt.Errorf("failed to read the kubeconfig that GARDEN_KUBECONFIG names: %w", err)
+	}
+
+	gardenCluster, err := cluster.New(restConfig, func(o *cluster.Options) {
+		o.Scheme = kubernetes.GardenScheme
+		o.Logger = mgr.GetLogger().WithName("garden")
+		o.Cache = credentialscopy.GardenCacheOptions(seedName)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("failed to connect to the virtual garden: %w", err)
+	}
+
+	if err := addChecks(mgr, "garden-informer-sync", gardenCluster.GetCache()); err != nil {
+		return nil, err
+	}
+	if err := mgr.Add(gardenCluster); err != nil {
+		return nil, fmt.Errorf("failed to add the virtual garden to the manager: %w", err)
+	}
+	return gardenCluster, nil
+}
+
+func addChecks(mgr manager.Manager, name string, c cache.Cache) error {
+	if err := mgr.AddHealthzCheck(name, gardenerhealthz.NewCacheSyncHealthzWithDeadline(mgr.GetLogger(), clock.RealClock{}, c, gardenerhealthz.DefaultCacheSyncDeadline)); err != nil {
+		return fmt.Errorf("failed to add the health check %s: %w", name, err)
+	}
+	if err := mgr.AddReadyzCheck(name, gardenerhealthz.NewCacheSyncHealthz(c)); err != nil {
+		return fmt.Errorf("failed to add the readiness check %s: %w", name, err)
+	}
+	return nil
+}
