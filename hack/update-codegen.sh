@@ -24,8 +24,6 @@ source hack/tools/tools.sh
 
 require_tools deepcopy-gen defaulter-gen conversion-gen crd-ref-docs
 
-find pkg/apis -name 'zz_generated.*.go' -delete
-
 echo "> Generate the helpers of the configuration API"
 "${TOOLS_BIN_DIR}/deepcopy-gen" \
   --go-header-file "${BOILERPLATE}" \
@@ -46,7 +44,6 @@ mkdir -p "$(dirname "${REFERENCE}")"
   --source-path "${VERSIONED}" \
   --config hack/api-reference/config.yaml \
   --renderer markdown \
-  --templates-dir hack/api-reference/template \
   --output-path "${REFERENCE}" \
   --max-depth 10 \
   --log-level ERROR

@@ -1,0 +1,84 @@
+# SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+NAME := gardener-extension-otel-federation
+
+# The same flags everywhere, so that programs, tests and linters share one build cache. Static binaries run in any image.
+export CGO_ENABLED := 0
+export GOFLAGS     := -trimpath -buildvcs=false
+export GOTOOLCHAIN := local
+
+# Number of seeds in the local landscape. The first one is the runtime cluster.
+SEEDS ?= 2
+# Number of series that the corpus exporter of each seed offers.
+SERIES ?= 2000
+# Interval at which everything in the local landscape is scraped. A minute in a real landscape.
+SCRAPE_INTERVAL ?= 5s
+
+LANDSCAPE          := bin/landscape/landscape
+LANDSCAPE_DIR      ?= .landscape
+LANDSCAPE_TEST_DIR := .landscape-test
+
+.PHONY: help
+help: ## Show this help.
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##### Local landscape
+
+.PHONY: up
+up: landscape-binaries ## Run a landscape with this extension on this machine (SEEDS=2, SERIES=2000).
+	@$(LANDSCAPE) up --dir $(LANDSCAPE_DIR) --seeds $(SEEDS) --corpus-series $(SERIES) --scrape-interval $(SCRAPE_INTERVAL)
+
+.PHONY: status
+status: ## Show the state of the landscape.
+	@test -x $(LANDSCAPE) || { echo "No landscape has been built yet: run 'make up' first." >&2; exit 1; }
+	@$(LANDSCAPE) status --dir $(LANDSCAPE_DIR)
+
+.PHONY: down
+down: ## Stop the landscape.
+	@test ! -x $(LANDSCAPE) || $(LANDSCAPE) down --dir $(LANDSCAPE_DIR)
+
+.PHONY: landscape-binaries
+landscape-binaries: build ## Build the programs of the landscape, as far as they are missing or their pins have changed.
+	@bash test/landscape/parts/build.sh
+	@go build -ldflags='-s -w' -o bin/landscape/ ./test/landscape/cmd/...
+
+##### Extension
+
+.PHONY: build
+build: ## Build the extension.
+	@go build -ldflags='-s -w' -o bin/ ./cmd/$(NAME)
+
+.PHONY: generate
+generate: ## Generate deepcopy, defaults, conversion and the API reference.
+	@bash hack/update-codegen.sh
+
+.PHONY: format
+format: ## Format the Go files.
+	@bash hack/format.sh
+
+.PHONY: check
+check: ## Check format, vet, lint, and that generated files are up to date.
+	@bash hack/check.sh
+
+##### Tests
+
+.PHONY: test
+test: test-unit test-integration test-e2e ## Run all tests.
+
+.PHONY: test-unit
+test-unit: landscape-binaries ## Run the unit tests.
+	@bash hack/test.sh unit
+
+.PHONY: test-integration
+test-integration: landscape-binaries ## Run the controllers against a real API server.
+	@bash hack/test.sh integration
+
+.PHONY: test-e2e
+test-e2e: landscape-binaries ## Run the end-to-end tests in a landscape of their own.
+	@bash hack/test-e2e.sh $(LANDSCAPE) $(LANDSCAPE_TEST_DIR)
+
+.PHONY: clean
+clean: down ## Stop the landscape and remove what was built.
+	@rm -rf bin $(LANDSCAPE_DIR) $(LANDSCAPE_TEST_DIR)

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+#
+# SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+# Checks the format of the Go files, runs go vet and golangci-lint, and checks that the generated files are up to date.
+# Usage: hack/check.sh [packages], by default all packages of the module.
+# CHECK_GENERATE=false leaves out the check of the generated files.
+
+set -o errexit
+set -o nounset
+set -o pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+export CGO_ENABLED=0
+
+packages=("$@")
+if [[ ${#packages[@]} -eq 0 ]]; then
+  packages=(./...)
+fi
+
+source hack/tools/tools.sh
+
+require_tools goimports golangci-lint
+
+# go list rather than find: it leaves out the modules below test/landscape/parts and the directories bin and .landscape.
+echo "> Check the format (gofmt, goimports)"
+directories="$(go list -f '{{.Dir}}' "${packages[@]}")"
+unformatted="$(
+  while read -r directory; do
+    find "${directory}" -maxdepth 1 -name '*.go' ! -name 'zz_generated.*'
+  done <<<"${directories}" | sort -u | xargs --no-run-if-empty "${TOOLS_BIN_DIR}/goimports" -l
+)"
+if [[ -n "${unformatted}" ]]; then
+  echo "These files are not formatted, run bin/tools/goimports -w on them:" >&2
+  echo "${unformatted}" >&2
+  exit 1
+fi
+
+echo "> Vet"
+GOFLAGS="${GOFLAGS:--trimpath}" go vet "${packages[@]}"
+
+echo "> Lint"
+GOFLAGS="${GOFLAGS:--trimpath}" "${TOOLS_BIN_DIR}/golangci-lint" run "${packages[@]}"
+
+if [[ "${CHECK_GENERATE:-true}" == "true" ]]; then
+  hack/check-generate.sh
+fi
+
+echo "> All checks passed"
