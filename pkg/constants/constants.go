@@ -42,7 +42,7 @@ const (
 	// TokenIssuer is the issuer of the tokens. It is only compared, never contacted.
 	TokenIssuer = "https://otel-federation.extensions.gardener.cloud"
 	// TokenAudience is the audience of the tokens.
-	TokenAudience = "otel-federation"
+	TokenAudience = "otel-federation" // #nosec G101 -- No credential.
 
 	// LabelSeed is the label of a federated series that names the seed it comes from.
 	LabelSeed = "seed"

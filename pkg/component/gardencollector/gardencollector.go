@@ -146,6 +146,15 @@ func (g *gardenCollector) WaitCleanup(ctx context.Context) error {
 	return collector.WaitCleanup(ctx, g.client, g.namespace, name)
 }
 
+// DefaultResources are the resources of the collector's container if the configuration names none. The requests are where the
+// VerticalPodAutoscaler starts; the memory limit is what the memory limiter is measured against.
+func DefaultResources() corev1.ResourceRequirements {
+	return corev1.ResourceRequirements{
+		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("300Mi")},
+		Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("2Gi")},
+	}
+}
+
 func (g *gardenCollector) openTelemetryCollector() *otelv1beta1.OpenTelemetryCollector {
 	obj := collector.New(collector.Values{
 		Name:              name,

@@ -33,7 +33,7 @@ const (
 	name = constants.SeedCollectorName
 
 	credentialsVolume    = "credentials"
-	credentialsDirectory = "/var/run/secrets/otel-federation"
+	credentialsDirectory = "/var/run/secrets/otel-federation" // #nosec G101 -- No credential.
 )
 
 // Interface contains the functions of the seed collector's deployer.
@@ -119,6 +119,15 @@ func (s *seedCollector) Wait(ctx context.Context) error {
 // WaitCleanup waits until the seed collector and everything that the operator made of it are gone, its volumes included.
 func (s *seedCollector) WaitCleanup(ctx context.Context) error {
 	return collector.WaitCleanup(ctx, s.client, s.namespace, name)
+}
+
+// DefaultResources are the resources of the collector's container if the configuration names none. The requests are where the
+// VerticalPodAutoscaler starts; the memory limit is what the memory limiter is measured against.
+func DefaultResources() corev1.ResourceRequirements {
+	return corev1.ResourceRequirements{
+		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"), corev1.ResourceMemory: resource.MustParse("300Mi")},
+		Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")},
+	}
 }
 
 func (s *seedCollector) openTelemetryCollector() *otelv1beta1.OpenTelemetryCollector {

@@ -169,7 +169,7 @@ func newValues(cfg *config.GardenFederationConfig, jwks []byte, ingress *gardenc
 	return &gardencollector.Values{
 		Image:           image,
 		Replicas:        *cfg.Replicas,
-		Resources:       *cfg.Resources,
+		Resources:       ptr.Deref(cfg.Resources, gardencollector.DefaultResources()),
 		Queue:           collector.QueueFor(cfg.Queue),
 		PrometheusHosts: prometheusHosts(),
 		JWKS:            jwks,

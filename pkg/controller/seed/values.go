@@ -33,7 +33,7 @@ func newValues(cfg *config.SeedFederationConfig) *seedcollector.Values {
 		Compression:      string(cfg.Compression.Algorithm),
 		CompressionLevel: cfg.Compression.Level,
 		Queue:            collector.QueueFor(cfg.Queue),
-		Resources:        *cfg.Resources,
+		Resources:        ptr.Deref(cfg.Resources, seedcollector.DefaultResources()),
 		DebugExporter:    ptr.Deref(cfg.DebugExporter, false),
 	}
 }

@@ -23,13 +23,18 @@ var (
 	operatorPattern   = regexp.MustCompile(`^(=~|!~|!=|=)`)
 
 	// reservedWords are the words that PromQL does not take for the name of a metric.
-	reservedWords = []string{"atan2", "group_left", "group_right", "ignoring", "inf", "nan", "on"}
+	reservedWords = []string{"atan2", "bool", "group_left", "group_right", "ignoring", "inf", "nan", "on"}
 )
 
-// checkSelector tells why the text is no PromQL vector selector that Prometheus accepts for federation. It knows the grammar of
-// selectors (names, matchers, quoted names, strings) but no other PromQL, so that whoever writes an expression, a range or an
-// offset is told so here rather than by a failing scrape.
+// checkSelector tells why the text is no PromQL vector selector. It knows the grammar of selectors (names, matchers, quoted
+// names, strings) but no other PromQL, so that whoever writes an expression, a range or an offset is told so here rather than by
+// a failing scrape. It refuses some texts that /federate would take: comments, two names for one metric, and selectors without
+// a name or a matcher that excludes the empty string, because those federate nearly every series.
 func checkSelector(text string) error {
+	if !utf8.ValidString(text) {
+		return errors.New("it is no valid UTF-8")
+	}
+
 	p := &selectorParser{rest: text}
 	p.skipSpace()
 
@@ -248,6 +253,11 @@ func matchesEmpty(operator, value string) (bool, error) {
 		return value == "", nil
 	case "!=":
 		return value != "", nil
+	}
+
+	// On its own first, because the parentheses around it could complete an expression that is wrong by itself.
+	if _, err := regexp.Compile(value); err != nil {
+		return false, err
 	}
 
 	pattern, err := regexp.Compile("^(?s:" + value + ")$")

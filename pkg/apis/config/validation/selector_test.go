@@ -59,6 +59,8 @@ var _ = Describe("Selectors", func() {
 		Entry("number", `1up`, `unexpected "1up"`),
 		Entry("number that looks like a name", `NaN`, "reserved word"),
 		Entry("reserved word", `on`, "reserved word"),
+		Entry("comment", "up # a", `unexpected "# a"`),
+		Entry("no UTF-8", "{a=\"\xff\"}", "no valid UTF-8"),
 		Entry("range", `up[5m]`, `unexpected "[5m]"`),
 		Entry("offset", `up offset 5m`, `unexpected "offset 5m"`),
 		Entry("function", `rate(up[5m])`, `unexpected "(up[5m])"`),
@@ -82,6 +84,7 @@ var _ = Describe("Selectors", func() {
 		Entry("line break in a string", "{a=\"b\n\"}", "closing quote is missing on the line"),
 		Entry("invalid escape", `{a=~"b\.c"}`, "an escape sequence is invalid"),
 		Entry("invalid regular expression", `{a=~"("}`, "no regular expression"),
+		Entry("regular expression that ends the group around it", `{a=~"b)(c"}`, "no regular expression"),
 		Entry("name twice", `up{__name__="up"}`, "must not be set twice"),
 		Entry("name twice, quoted", `up{"up"}`, "must not be set twice"),
 	)
