@@ -1,0 +1,194 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	istionetworkingv1beta1 "istio.io/client-go/pkg/apis/networking/v1beta1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
+	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
+	gardenerutils "github.com/gardener/gardener/pkg/utils/gardener"
+
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+	credentialscontroller "github.com/gardener/gardener-extension-otel-federation/pkg/controller/credentials"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/secrets"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/gardener"
+)
+
+func forEach(list client.ObjectList, do func(client.Object)) error {
+	return meta.EachListItem(list, func(obj runtime.Object) error {
+		do(obj.(client.Object))
+		return nil
+	})
+}
+
+var _ = Describe("Federation", Ordered, func() {
+	var ctx context.Context
+
+	BeforeEach(func() {
+		ctx = context.Background()
+	})
+
+	It("writes the metrics of every seed to both garden Prometheis under the seed's name", func() {
+		since := time.Now()
+		for _, seed := range []string{seedLocal, seedOther} {
+			expectFederated(ctx, seed, since)
+		}
+
+		for _, replica := range landscape.GardenReplicas {
+			By("Look for what must not be in " + replica)
+			for _, query := range []string{
+				`{__name__="target_info"}`,
+				`{__name__=~"seed:.+|shoot:.+",seed!~"local|seed-2"}`,
+				`{__name__=~".+",otel_scope_name!="",seed!="",job=""}`,
+				`{otel_federation_job!=""}`,
+			} {
+				Expect(ls.Prometheus(replica).Query(ctx, query)).To(BeEmpty(), query)
+			}
+
+			By("Look at job and instance of the targets in " + replica)
+			targets, err := ls.Prometheus(replica).Query(ctx, `up{job="prometheus-aggregate"}`)
+			Expect(err).NotTo(HaveOccurred())
+			instances := map[string]string{}
+			for _, target := range targets {
+				instances[string(target.Metric["seed"])] = string(target.Metric["instance"])
+			}
+			Expect(instances).To(Equal(map[string]string{seedLocal: "prometheus-aggregate", seedOther: "p-seed.ingress." + seedOther + ".local"}))
+		}
+	})
+
+	It("keeps to what runs if a providerConfig is bad, and says which field is", func() {
+		seedBefore, gardenBefore := workloadOf(ctx, ls.Seed(seedOther), constants.SeedCollectorName), workloadOf(ctx, ls.Runtime(), constants.GardenCollectorName)
+
+		Expect(gardener.EnableSeed(ctx, ls.VirtualGarden(), ls.Seed(seedOther), seedOther, rawConfig("SeedFederationConfig", `"scrape":{"interval":"5s","timeout":"10s"}`))).To(Succeed())
+		Expect(gardener.EnableGarden(ctx, ls.Runtime(), rawConfig("GardenFederationConfig", `"replicas":0`))).To(Succeed())
+
+		expectLastError(ctx, ls.Seed(seedOther), extensionsv1alpha1.ExtensionClassSeed, "spec.providerConfig.scrape.timeout")
+		expectLastError(ctx, ls.Runtime(), extensionsv1alpha1.ExtensionClassGarden, "spec.providerConfig.replicas")
+		Expect(workloadOf(ctx, ls.Seed(seedOther), constants.SeedCollectorName)).To(Equal(seedBefore))
+		Expect(workloadOf(ctx, ls.Runtime(), constants.GardenCollectorName)).To(Equal(gardenBefore))
+		expectFederated(ctx, seedOther, time.Now())
+
+		Expect(ls.EnableSeed(ctx, seedOther)).To(Succeed())
+		Expect(ls.EnableGarden(ctx)).To(Succeed())
+		expectSucceeded(ctx, ls.Seed(seedOther), extensionsv1alpha1.ExtensionClassSeed)
+		expectSucceeded(ctx, ls.Runtime(), extensionsv1alpha1.ExtensionClassGarden)
+	})
+
+	It("takes the credentials of a seed away that is removed, and federates a seed that is added", func() {
+		Expect(ls.DisableSeed(ctx, seedOther)).To(Succeed())
+		expectSeedClean(ctx, seedOther)
+		stopped := time.Now()
+
+		Expect(ls.RemoveSeed(ctx, seedOther)).To(Succeed())
+		Eventually(func(g Gomega) {
+			err := ls.VirtualGarden().Get(ctx, credentialsKey(seedOther), &corev1.Secret{})
+			g.Expect(apierrors.IsNotFound(err)).To(BeTrue(), "Secret of the removed seed")
+		}).Should(Succeed())
+		Expect(ls.VirtualGarden().Get(ctx, credentialsKey(seedLocal), &corev1.Secret{})).To(Succeed())
+		expectFederated(ctx, seedLocal, time.Now())
+		expectNotFederated(ctx, seedOther, stopped)
+
+		added := time.Now()
+		Expect(ls.AddSeed(ctx, seedOther)).To(Succeed())
+		Expect(ls.EnableSeed(ctx, seedOther)).To(Succeed())
+		expectFederated(ctx, seedOther, added)
+	})
+
+	It("leaves nothing behind when it is disabled, and starts by itself whichever side is enabled first", func() {
+		By("Disable everything")
+		Expect(ls.DisableSeed(ctx, seedLocal)).To(Succeed())
+		Expect(ls.DisableSeed(ctx, seedOther)).To(Succeed())
+		Expect(ls.DisableGarden(ctx)).To(Succeed())
+		for _, seed := range []string{seedLocal, seedOther} {
+			expectSeedClean(ctx, seed)
+		}
+		expectGardenClean(ctx)
+
+		By("Enable a seed before the garden")
+		enabled := time.Now()
+		Expect(ls.EnableSeed(ctx, seedOther)).To(Succeed())
+		expectSucceeded(ctx, ls.Seed(seedOther), extensionsv1alpha1.ExtensionClassSeed)
+		expectCredentialsCondition(ctx, ls.Seed(seedOther), gardencorev1beta1.ConditionProgressing,
+			"Credentials for seed "+seedOther+" have not been issued yet: is the extension enabled in the Garden?")
+		Expect(ls.EnableGarden(ctx)).To(Succeed())
+		expectSucceeded(ctx, ls.Runtime(), extensionsv1alpha1.ExtensionClassGarden)
+		expectFederated(ctx, seedOther, enabled)
+		expectCredentialsCondition(ctx, ls.Seed(seedOther), gardencorev1beta1.ConditionTrue, "https://otel-federation."+gardener.GardenIngressDomain)
+
+		By("Enable a seed after the garden")
+		enabled = time.Now()
+		Expect(ls.EnableSeed(ctx, seedLocal)).To(Succeed())
+		expectSucceeded(ctx, ls.Seed(seedLocal), extensionsv1alpha1.ExtensionClassSeed)
+		expectFederated(ctx, seedLocal, enabled)
+	})
+})
+
+func rawConfig(kind, fields string) *runtime.RawExtension {
+	return &runtime.RawExtension{Raw: []byte(`{"apiVersion":"otel-federation.extensions.gardener.cloud/v1alpha1","kind":"` + kind + `",` + fields + `}`)}
+}
+
+func credentialsKey(seed string) client.ObjectKey {
+	return client.ObjectKey{Namespace: gardenerutils.ComputeGardenNamespace(seed), Name: constants.CredentialsSecretName}
+}
+
+func expectLastError(ctx context.Context, c client.Client, class extensionsv1alpha1.ExtensionClass, text string) {
+	EventuallyWithOffset(1, func(g Gomega) {
+		ex := extensionOf(ctx, g, c, class)
+		g.Expect(ex.Status.LastError).NotTo(BeNil())
+		g.Expect(ex.Status.LastError.Description).To(ContainSubstring(text))
+	}).WithTimeout(30 * time.Second).Should(Succeed())
+}
+
+func expectSeedClean(ctx context.Context, seed string) {
+	EventuallyWithOffset(1, func(g Gomega) {
+		g.Expect(leftovers(ctx, g, ls.Seed(seed), constants.SeedCollectorName,
+			&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: gardenNamespace, Name: constants.CredentialsSecretName}},
+		)).To(BeEmpty())
+	}).WithTimeout(10 * time.Second).Should(Succeed())
+}
+
+func expectGardenClean(ctx context.Context) {
+	EventuallyWithOffset(1, func(g Gomega) {
+		g.Expect(leftovers(ctx, g, ls.Runtime(), constants.GardenCollectorName,
+			&istionetworkingv1beta1.Gateway{},
+			&istionetworkingv1beta1.VirtualService{},
+			&istionetworkingv1beta1.DestinationRule{},
+			&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: gardenNamespace, Name: constants.IssuerConfigMapName}},
+			&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: gardenNamespace, Name: gardenerutils.SecretNamePrefixShootAccess + constants.GardenAccessName}},
+		)).To(BeEmpty())
+
+		keys := &corev1.SecretList{}
+		g.Expect(ls.Runtime().List(ctx, keys)).To(Succeed())
+		for _, secret := range keys.Items {
+			identity := secret.Labels["manager-identity"]
+			g.Expect(identity == secrets.IdentityCertificates || identity == secrets.IdentitySigningKey).To(BeFalse(), "Secret %s of the secrets manager", secret.Name)
+			g.Expect(strings.Contains(secret.Name, constants.GardenCollectorName)).To(BeFalse(), "Secret %s/%s", secret.Namespace, secret.Name)
+		}
+
+		for _, seed := range []string{seedLocal, seedOther} {
+			g.Expect(apierrors.IsNotFound(ls.VirtualGarden().Get(ctx, credentialsKey(seed), &corev1.Secret{}))).To(BeTrue(), "Secret of seed %s", seed)
+		}
+		for _, obj := range append(credentialscontroller.VirtualGardenObjects(),
+			&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: constants.GardenAccessName}},
+		) {
+			err := ls.VirtualGarden().Get(ctx, client.ObjectKeyFromObject(obj), obj)
+			g.Expect(apierrors.IsNotFound(err)).To(BeTrue(), "%T %s in the virtual garden", obj, obj.GetName())
+		}
+	}).WithTimeout(20 * time.Second).Should(Succeed())
+}
