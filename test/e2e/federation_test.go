@@ -55,7 +55,6 @@ var _ = Describe("Federation", Ordered, func() {
 			for _, query := range []string{
 				`{__name__="target_info"}`,
 				`{__name__=~"seed:.+|shoot:.+",seed!~"local|seed-2"}`,
-				`{__name__=~".+",otel_scope_name!="",seed!="",job=""}`,
 				`{otel_federation_job!=""}`,
 			} {
 				Expect(ls.Prometheus(replica).Query(ctx, query)).To(BeEmpty(), query)

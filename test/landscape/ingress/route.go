@@ -31,6 +31,7 @@ type route struct {
 
 type weightedCluster struct {
 	*cluster
+
 	weight uint64
 }
 

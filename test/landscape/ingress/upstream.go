@@ -212,6 +212,7 @@ func (c *cluster) roundTrip(request *http.Request, downstreamMajor, retries int,
 // replayableBody survives an attempt that fails before it has read anything. The server closes the body in the end.
 type replayableBody struct {
 	io.ReadCloser
+
 	read atomic.Bool
 }
 
