@@ -54,7 +54,8 @@ type Access struct {
 }
 
 // VirtualGardenClient returns a client for the virtual garden that uses the access Secret of this extension. The error is an
-// ErrNoAccess if the access does not exist. The virtual garden is not contacted.
+// ErrNoAccess if the access does not exist. The virtual garden is not contacted. The reader for the runtime cluster should not
+// read Secrets from a cache.
 func VirtualGardenClient(ctx context.Context, runtimeReader client.Reader, namespace string) (client.Client, error) {
 	access, err := VirtualGardenAccess(ctx, runtimeReader, namespace)
 	if err != nil {

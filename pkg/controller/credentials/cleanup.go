@@ -35,6 +35,8 @@ const (
 //
 // It gives up without an error after about a minute, or when the context ends, if the virtual garden cannot be reached or
 // refuses the access, and at once if the Garden is being deleted: the deletion of the extension must not depend on it.
+//
+// The client for the runtime cluster should not read Secrets from a cache.
 func Cleanup(ctx context.Context, log logr.Logger, runtimeClient client.Client, namespace string) error {
 	configMap := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: constants.IssuerConfigMapName}}
 	if err := client.IgnoreNotFound(runtimeClient.Delete(ctx, configMap)); err != nil {

@@ -8,15 +8,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -58,6 +61,7 @@ func (r *sessionRunner) run(ctx context.Context, access *Access, issuer *issuerS
 		opts.Scheme = kubernetes.GardenScheme
 		opts.Logger = r.log
 		opts.Cache = sessionCacheOptions()
+		opts.MapperProvider = func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return sessionMapper(), nil }
 	})
 	if err != nil {
 		return fmt.Errorf("failed to create the client for the virtual garden: %w", err)
@@ -156,6 +160,16 @@ func sessionCacheOptions() cache.Options {
 			&corev1.Secret{}: {Field: fields.OneTermEqualSelector(metav1.ObjectNameField, constants.CredentialsSecretName)},
 		},
 	}
+}
+
+// sessionMapper knows the few kinds that a session works with. Unlike a mapper that discovers them it does not contact the
+// virtual garden, which may not answer, before the session can be cancelled.
+func sessionMapper() meta.RESTMapper {
+	mapper := meta.NewDefaultRESTMapper(nil)
+	mapper.Add(gardencorev1beta1.SchemeGroupVersion.WithKind("Seed"), meta.RESTScopeRoot)
+	mapper.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), meta.RESTScopeRoot)
+	mapper.Add(corev1.SchemeGroupVersion.WithKind("Secret"), meta.RESTScopeNamespace)
+	return mapper
 }
 
 // secretToSeed maps a Secret to the Seed that it is for. That way the Secrets of Seeds that have gone are found, too.

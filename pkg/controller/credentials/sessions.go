@@ -39,7 +39,7 @@ type sessions struct {
 	ended chan struct{}
 
 	mutex     sync.Mutex
-	ctx       context.Context //nolint:containedctx // The lifetime of the sessions is that of the manager, not that of a call.
+	ctx       context.Context // The lifetime of the sessions is that of the manager, not that of a call.
 	current   *session
 	failures  int
 	notBefore time.Time

@@ -53,17 +53,23 @@ func (a *actuator) destination(ctx context.Context, namespace string, override *
 		return nil, "", fmt.Errorf("failed to get Secret %s/%s: %w", namespace, constants.CredentialsSecretName, err)
 	}
 
-	for _, key := range []string{constants.DataKeyEndpoint, constants.DataKeyToken, constants.DataKeyInstance} {
+	for _, key := range []string{constants.DataKeyEndpoint, constants.DataKeyToken} {
 		if len(secret.Data[key]) == 0 {
 			return nil, fmt.Sprintf("Secret %s/%s has no key %q: it is a copy of Secret seed-%s/%s in the virtual garden, which the garden part of the extension writes.",
 				namespace, secret.Name, key, a.seedName, secret.Name), nil
 		}
 	}
 
+	instance := string(secret.Data[constants.DataKeyInstance])
+	if instance == "" {
+		// A seed without an ingress has never been a target of pull, so there is no name to keep.
+		instance = constants.JobPrometheusAggregate
+	}
+
 	return &seedcollector.Destination{
 		Endpoint:   string(secret.Data[constants.DataKeyEndpoint]),
 		CABundle:   secret.Data[constants.DataKeyCABundle],
-		Instance:   string(secret.Data[constants.DataKeyInstance]),
+		Instance:   instance,
 		SecretName: secret.Name,
 	}, "", nil
 }
