@@ -14,6 +14,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1beta1helper "github.com/gardener/gardener/pkg/api/core/v1beta1/helper"
@@ -22,7 +23,6 @@ import (
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
 	resourcesv1alpha1 "github.com/gardener/gardener/pkg/apis/resources/v1alpha1"
 
-	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/conditions"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
@@ -86,31 +86,21 @@ func expectCredentialsCondition(ctx context.Context, c client.Client, status gar
 	}).Should(Succeed())
 }
 
-// workload identifies a running collector: what must not change if nothing is touched.
-type workload struct {
-	collector, statefulSet string
-	pods                   map[string]string
-}
-
-func workloadOf(ctx context.Context, c client.Client, name string) workload {
-	obj := &otelv1beta1.OpenTelemetryCollector{}
-	ExpectWithOffset(1, c.Get(ctx, client.ObjectKey{Namespace: gardenNamespace, Name: name}, obj)).To(Succeed())
-
-	statefulSet := &appsv1.StatefulSet{}
-	ExpectWithOffset(1, c.Get(ctx, client.ObjectKey{Namespace: gardenNamespace, Name: name + "-collector"}, statefulSet)).To(Succeed())
-
-	pods := &corev1.PodList{}
-	ExpectWithOffset(1, c.List(ctx, pods, client.InNamespace(gardenNamespace), collector.ObjectLabels(name, gardenNamespace))).To(Succeed())
-
-	w := workload{
-		collector:   fmt.Sprintf("%s/%d", obj.UID, obj.Generation),
-		statefulSet: fmt.Sprintf("%s/%d", statefulSet.UID, statefulSet.Generation),
-		pods:        map[string]string{},
+// workloadOf identifies what must not change if a collector is not touched: for each of its objects the UID and the generation,
+// and for the pods the number of restarts.
+func workloadOf(ctx context.Context, c client.Client, name string) map[string]string {
+	workload := map[string]string{}
+	for _, list := range []client.ObjectList{&otelv1beta1.OpenTelemetryCollectorList{}, &appsv1.StatefulSetList{}, &corev1.PodList{}} {
+		ExpectWithOffset(1, c.List(ctx, list, client.InNamespace(gardenNamespace), client.MatchingLabels{v1beta1constants.LabelApp: name})).To(Succeed())
+		ExpectWithOffset(1, meta.LenList(list)).NotTo(BeZero(), "%T of %s", list, name)
+		ExpectWithOffset(1, forEach(list, func(obj client.Object) {
+			workload[fmt.Sprintf("%T %s", obj, obj.GetName())] = fmt.Sprintf("%s/%d", obj.GetUID(), obj.GetGeneration())
+			if pod, ok := obj.(*corev1.Pod); ok {
+				workload["restarts of "+pod.Name] = fmt.Sprint(pod.Status.ContainerStatuses[0].RestartCount)
+			}
+		})).To(Succeed())
 	}
-	for _, pod := range pods.Items {
-		w.pods[pod.Name] = fmt.Sprintf("%s/%d", pod.UID, pod.Status.ContainerStatuses[0].RestartCount)
-	}
-	return w
+	return workload
 }
 
 // leftovers lists everything that belongs to the collector with the given name, and the objects of this extension that are
@@ -123,15 +113,15 @@ func leftovers(ctx context.Context, g Gomega, c client.Client, name string, othe
 		"PVC":         &corev1.PersistentVolumeClaimList{},
 		"ConfigMap":   &corev1.ConfigMapList{},
 		"Service":     &corev1.ServiceList{},
+		"Collector":   &otelv1beta1.OpenTelemetryCollectorList{},
 	} {
-		g.Expect(c.List(ctx, list, client.InNamespace(gardenNamespace), collector.ObjectLabels(name, gardenNamespace))).To(Succeed())
+		g.Expect(c.List(ctx, list, client.InNamespace(gardenNamespace), client.MatchingLabels{v1beta1constants.LabelApp: name})).To(Succeed())
 		if items := fmt.Sprint(namesIn(g, list)); items != "[]" {
 			found = append(found, kind+" "+items)
 		}
 	}
 
 	for _, obj := range append(others,
-		&otelv1beta1.OpenTelemetryCollector{},
 		&resourcesv1alpha1.ManagedResource{},
 		&corev1.ServiceAccount{},
 	) {

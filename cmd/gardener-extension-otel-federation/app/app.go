@@ -12,14 +12,12 @@ import (
 	"os"
 
 	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
-	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"github.com/spf13/cobra"
-	istionetworkingv1beta1 "istio.io/client-go/pkg/apis/networking/v1beta1"
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	componentbaseconfigv1alpha1 "k8s.io/component-base/config/v1alpha1"
 	"k8s.io/component-base/version/verflag"
@@ -30,11 +28,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
-	extensionscontroller "github.com/gardener/gardener/extensions/pkg/controller"
 	"github.com/gardener/gardener/extensions/pkg/controller/heartbeat"
 	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
-	operatorv1alpha1 "github.com/gardener/gardener/pkg/apis/operator/v1alpha1"
 	"github.com/gardener/gardener/pkg/client/kubernetes"
 	gardenerhealthz "github.com/gardener/gardener/pkg/healthz"
 
@@ -87,9 +83,6 @@ func run(ctx context.Context, opts *options) error {
 		return fmt.Errorf("failed to create the manager: %w", err)
 	}
 
-	if err := addToScheme(mgr.GetScheme()); err != nil {
-		return err
-	}
 	if err := addChecks(mgr, "informer-sync", mgr.GetCache()); err != nil {
 		return err
 	}
@@ -120,6 +113,7 @@ func run(ctx context.Context, opts *options) error {
 // managerOptions limit the caches to the namespace that the extension works in, and to the kinds that it watches.
 func managerOptions(opts *options) manager.Options {
 	mgrOpts := opts.manager.Completed().Options()
+	mgrOpts.Scheme = kubernetes.SeedScheme
 
 	mgrOpts.Client = client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{
 		&corev1.ConfigMap{},
@@ -128,6 +122,8 @@ func managerOptions(opts *options) manager.Options {
 		&corev1.Pod{},
 		&corev1.Secret{},
 		&appsv1.StatefulSet{},
+		// The heartbeat is in the namespace of the extension itself.
+		&coordinationv1.Lease{},
 		&otelv1beta1.OpenTelemetryCollector{},
 	}}}
 	mgrOpts.Cache = cache.Options{
@@ -147,21 +143,6 @@ func applyClientConnection(restConfig *rest.Config, clientConnection *componentb
 	restConfig.ContentType = clientConnection.ContentType
 	restConfig.QPS = clientConnection.QPS
 	restConfig.Burst = int(clientConnection.Burst)
-}
-
-func addToScheme(scheme *runtime.Scheme) error {
-	for _, add := range []func(*runtime.Scheme) error{
-		extensionscontroller.AddToScheme,
-		operatorv1alpha1.AddToScheme,
-		otelv1beta1.AddToScheme,
-		monitoringv1.AddToScheme,
-		istionetworkingv1beta1.AddToScheme,
-	} {
-		if err := add(scheme); err != nil {
-			return fmt.Errorf("failed to extend the scheme: %w", err)
-		}
-	}
-	return nil
 }
 
 func addGardenControllers(ctx context.Context, mgr manager.Manager, opts *options) error {

@@ -8,7 +8,6 @@ package collector
 
 import (
 	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -62,8 +61,10 @@ func (q Queue) Persistent() bool {
 
 // Values describes the parts of an OpenTelemetryCollector that differ between the collectors.
 type Values struct {
-	// Name is the name of the OpenTelemetryCollector and of its ServiceAccount.
+	// Name is the name of the OpenTelemetryCollector.
 	Name string
+	// ServiceAccountName is the name of its ServiceAccount.
+	ServiceAccountName string
 	// Namespace is the namespace of the OpenTelemetryCollector.
 	Namespace string
 	// Labels are put on the OpenTelemetryCollector. The operator hands them down to the pods.
@@ -76,8 +77,6 @@ type Values struct {
 	Image string
 	// PriorityClassName is the priority class of the pods.
 	PriorityClassName string
-	// Replicas is the number of pods.
-	Replicas int32
 	// Resources are the resources of the collector's container.
 	Resources corev1.ResourceRequirements
 	// Queue is the queue of the collector's exporters.
@@ -90,7 +89,9 @@ type Values struct {
 }
 
 // New returns the OpenTelemetryCollector for the given values. It always runs as a StatefulSet, because the lock on a queue
-// file would make a rolling Deployment wait for itself.
+// file would make a rolling Deployment wait for itself, and always with one replica, because every replica needs a volume of
+// its own: the field volumeClaimTemplates cannot provide it, as Gardener's CRD prunes the names of the templates
+// (pkg/component/observability/opentelemetry/operator/assets in github.com/gardener/gardener v1.150.0).
 func New(values Values) *otelv1beta1.OpenTelemetryCollector {
 	obj := &otelv1beta1.OpenTelemetryCollector{
 		ObjectMeta: metav1.ObjectMeta{
@@ -110,10 +111,10 @@ func New(values Values) *otelv1beta1.OpenTelemetryCollector {
 			OpenTelemetryCommonFields: otelv1beta1.OpenTelemetryCommonFields{
 				ManagementState:   otelv1beta1.ManagementStateManaged,
 				Image:             values.Image,
-				Replicas:          new(values.Replicas),
+				Replicas:          new(int32(1)),
 				PriorityClassName: values.PriorityClassName,
 				Resources:         values.Resources,
-				ServiceAccount:    values.Name,
+				ServiceAccount:    values.ServiceAccountName,
 				PodAnnotations:    values.PodAnnotations,
 				IpFamilyPolicy:    new(corev1.IPFamilyPolicyPreferDualStack),
 				Volumes:           values.Volumes,
@@ -135,34 +136,22 @@ func New(values Values) *otelv1beta1.OpenTelemetryCollector {
 		},
 	}
 
-	addQueueVolume(&obj.Spec, values.Queue)
+	addQueueVolume(&obj.Spec, values.Name, values.Queue)
 	return obj
 }
 
-func addQueueVolume(spec *otelv1beta1.OpenTelemetryCollectorSpec, queue Queue) {
+func addQueueVolume(spec *otelv1beta1.OpenTelemetryCollectorSpec, name string, queue Queue) {
+	var source corev1.VolumeSource
+
 	switch queue.Storage {
 	case StoragePersistentVolume:
-		spec.VolumeClaimTemplates = []corev1.PersistentVolumeClaim{{
-			ObjectMeta: metav1.ObjectMeta{Name: queueVolumeName},
-			Spec: corev1.PersistentVolumeClaimSpec{
-				AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
-				StorageClassName: queue.StorageClassName,
-				Resources:        corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: queue.Size}},
-			},
-		}}
-		// The operator deletes and recreates the StatefulSet when immutable fields change. The queues must survive that.
-		spec.PersistentVolumeClaimRetentionPolicy = &appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{
-			WhenDeleted: appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
-			WhenScaled:  appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
-		}
+		source.PersistentVolumeClaim = &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claimName(name)}
 	case StorageEmptyDir:
-		spec.Volumes = append(spec.Volumes, corev1.Volume{
-			Name:         queueVolumeName,
-			VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: &queue.Size}},
-		})
+		source.EmptyDir = &corev1.EmptyDirVolumeSource{SizeLimit: &queue.Size}
 	default:
 		return
 	}
 
+	spec.Volumes = append(spec.Volumes, corev1.Volume{Name: queueVolumeName, VolumeSource: source})
 	spec.VolumeMounts = append(spec.VolumeMounts, corev1.VolumeMount{Name: queueVolumeName, MountPath: queueDirectory})
 }

@@ -13,9 +13,9 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
 	"github.com/gardener/gardener/pkg/utils/managedresources"
 	"github.com/gardener/gardener/pkg/utils/retry"
 )
@@ -28,13 +28,12 @@ var (
 	waitInterval = time.Second
 )
 
-// ObjectLabels returns the labels that the OpenTelemetry operator puts on everything it creates for a collector, and that
-// the PersistentVolumeClaims inherit from the StatefulSet's selector.
-func ObjectLabels(name, namespace string) client.MatchingLabels {
-	return client.MatchingLabels{
-		"app.kubernetes.io/component":  "opentelemetry-collector",
-		"app.kubernetes.io/instance":   namespace + "." + name,
-		"app.kubernetes.io/managed-by": "opentelemetry-operator",
+// PodLabels returns the labels by which the pods of a component are found: the collectors' own, which the OpenTelemetry
+// operator hands down to everything that it creates, and its own, which tell pods and StatefulSets from other objects.
+func PodLabels(component string) map[string]string {
+	return map[string]string{
+		v1beta1constants.LabelApp:     component,
+		"app.kubernetes.io/component": "opentelemetry-collector",
 	}
 }
 
@@ -51,8 +50,8 @@ func Wait(ctx context.Context, c client.Client, namespace, name string) error {
 	return managedresources.WaitUntilHealthy(timeoutCtx, c, namespace, name)
 }
 
-// WaitCleanup waits until the ManagedResource, the OpenTelemetryCollector, its StatefulSet and its pods are gone, and then
-// removes the PersistentVolumeClaims, which neither the operator nor the StatefulSet does.
+// WaitCleanup waits until the ManagedResource of a component, its collectors, their StatefulSets and their pods are gone, and
+// then removes the volumes of the queues.
 func WaitCleanup(ctx context.Context, c client.Client, namespace, name string) error {
 	timeoutCtx, cancel := context.WithTimeout(ctx, TimeoutWaitForManagedResource)
 	defer cancel()
@@ -61,55 +60,34 @@ func WaitCleanup(ctx context.Context, c client.Client, namespace, name string) e
 		return err
 	}
 
-	if err := retry.Until(timeoutCtx, waitInterval, func(ctx context.Context) (bool, error) {
-		remaining, err := remainingWorkload(ctx, c, namespace, name)
-		if err != nil {
-			return retry.SevereError(err)
-		}
-		if remaining != "" {
-			return retry.MinorError(fmt.Errorf("%s still exists: is the OpenTelemetry operator running?", remaining))
-		}
-		return retry.Ok()
-	}); err != nil {
+	if err := waitUntilNoneIsLeft(timeoutCtx, c, namespace, name, "is the OpenTelemetry operator running?",
+		&otelv1beta1.OpenTelemetryCollectorList{}, &appsv1.StatefulSetList{}, &corev1.PodList{}); err != nil {
 		return err
 	}
 
-	if err := c.DeleteAllOf(ctx, &corev1.PersistentVolumeClaim{}, client.InNamespace(namespace), ObjectLabels(name, namespace)); err != nil {
-		return fmt.Errorf("failed to delete the PersistentVolumeClaims of collector %s/%s: %w", namespace, name, err)
+	if err := c.DeleteAllOf(timeoutCtx, &corev1.PersistentVolumeClaim{}, client.InNamespace(namespace), client.MatchingLabels{v1beta1constants.LabelApp: name}); err != nil {
+		return fmt.Errorf("failed to delete the PersistentVolumeClaims of %s in namespace %s: %w", name, namespace, err)
 	}
 
-	return retry.Until(timeoutCtx, waitInterval, func(ctx context.Context) (bool, error) {
-		claims := &corev1.PersistentVolumeClaimList{}
-		if err := c.List(ctx, claims, client.InNamespace(namespace), ObjectLabels(name, namespace)); err != nil {
-			return retry.SevereError(err)
-		}
-		if len(claims.Items) > 0 {
-			return retry.MinorError(fmt.Errorf("PersistentVolumeClaim %s/%s still exists", namespace, claims.Items[0].Name))
+	return waitUntilNoneIsLeft(timeoutCtx, c, namespace, name, "does a pod still use it?", &corev1.PersistentVolumeClaimList{})
+}
+
+// waitUntilNoneIsLeft waits until there are no objects of the given kinds with the label of the component. A kind that does not
+// exist has no objects.
+func waitUntilNoneIsLeft(ctx context.Context, c client.Client, namespace, name, hint string, lists ...client.ObjectList) error {
+	return retry.Until(ctx, waitInterval, func(ctx context.Context) (bool, error) {
+		for _, list := range lists {
+			err := c.List(ctx, list, client.InNamespace(namespace), client.MatchingLabels{v1beta1constants.LabelApp: name})
+			if meta.IsNoMatchError(err) {
+				continue
+			}
+			if err != nil {
+				return retry.SevereError(fmt.Errorf("failed to list the objects (%T) of %s in namespace %s: %w", list, name, namespace, err))
+			}
+			if n := meta.LenList(list); n > 0 {
+				return retry.MinorError(fmt.Errorf("%d objects (%T) of %s in namespace %s are left: %s", n, list, name, namespace, hint))
+			}
 		}
 		return retry.Ok()
 	})
-}
-
-// remainingWorkload names an object of the collector that still exists.
-func remainingWorkload(ctx context.Context, c client.Client, namespace, name string) (string, error) {
-	obj := &otelv1beta1.OpenTelemetryCollector{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
-	if err := c.Get(ctx, client.ObjectKeyFromObject(obj), obj); err == nil {
-		return fmt.Sprintf("OpenTelemetryCollector %s/%s", namespace, name), nil
-	} else if client.IgnoreNotFound(err) != nil && !meta.IsNoMatchError(err) {
-		return "", err
-	}
-
-	for kind, list := range map[string]client.ObjectList{
-		"StatefulSet": &appsv1.StatefulSetList{},
-		"Pod":         &corev1.PodList{},
-	} {
-		if err := c.List(ctx, list, client.InNamespace(namespace), ObjectLabels(name, namespace)); err != nil {
-			return "", fmt.Errorf("failed to list the %ss of collector %s/%s: %w", kind, namespace, name, err)
-		}
-		if n := meta.LenList(list); n > 0 {
-			return fmt.Sprintf("%s of collector %s/%s", kind, namespace, name), nil
-		}
-	}
-
-	return "", nil
 }

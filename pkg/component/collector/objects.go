@@ -69,7 +69,7 @@ func ServiceMonitor(name, namespace string, isGardenCluster bool) *monitoringv1.
 	}
 }
 
-// VerticalPodAutoscaler returns the VerticalPodAutoscaler of a collector.
+// VerticalPodAutoscaler returns the VerticalPodAutoscaler of the collector with the same name.
 func VerticalPodAutoscaler(name, namespace string, labels map[string]string, minAllowed corev1.ResourceList) *vpaautoscalingv1.VerticalPodAutoscaler {
 	return &vpaautoscalingv1.VerticalPodAutoscaler{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace, Labels: labels},

@@ -5,8 +5,15 @@
 package collector
 
 import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config"
 )
@@ -19,4 +26,34 @@ func QueueFor(cfg config.QueueConfiguration) Queue {
 		Size:             ptr.Deref(cfg.Persistence.Size, resource.Quantity{}),
 		StorageClassName: cfg.Persistence.StorageClassName,
 	}
+}
+
+func claimName(collectorName string) string {
+	return collectorName + "-" + queueVolumeName
+}
+
+// DeployClaim creates the PersistentVolumeClaim for the queue of the collector with the given name, if the queue needs one, and
+// enlarges it if the queue has become larger. Nothing else about a claim can be changed. It is not part of the ManagedResource,
+// because gardener-resource-manager would try to reset what Kubernetes sets in its immutable specification.
+func DeployClaim(ctx context.Context, c client.Client, collectorName, namespace string, labels map[string]string, queue Queue) error {
+	if queue.Storage != StoragePersistentVolume {
+		return nil
+	}
+
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: claimName(collectorName), Namespace: namespace}}
+	if _, err := controllerutil.CreateOrPatch(ctx, c, claim, func() error {
+		claim.Labels = labels
+
+		if claim.CreationTimestamp.IsZero() {
+			claim.Spec.AccessModes = []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}
+			claim.Spec.StorageClassName = queue.StorageClassName
+		}
+		if size := claim.Spec.Resources.Requests[corev1.ResourceStorage]; size.Cmp(queue.Size) < 0 {
+			claim.Spec.Resources.Requests = corev1.ResourceList{corev1.ResourceStorage: queue.Size}
+		}
+		return nil
+	}); err != nil {
+		return fmt.Errorf("failed to deploy PersistentVolumeClaim %s/%s: %w", namespace, claim.Name, err)
+	}
+	return nil
 }

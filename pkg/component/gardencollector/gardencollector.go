@@ -71,7 +71,7 @@ type Ingress struct {
 type Values struct {
 	// Image is the collector's image.
 	Image string
-	// Replicas is the number of fan-out pods.
+	// Replicas is the number of fan-out collectors.
 	Replicas int32
 	// Resources are the resources of the collector's container.
 	Resources corev1.ResourceRequirements
@@ -105,11 +105,16 @@ func (g *gardenCollector) Deploy(ctx context.Context) error {
 	objects := []client.Object{
 		g.serviceAccount(),
 		g.jwks(),
-		g.openTelemetryCollector(),
 		g.service(),
 		g.serviceMonitor(),
-		g.vpa(),
 		g.podDisruptionBudget(),
+	}
+
+	for i := range g.values.Replicas {
+		if err := collector.DeployClaim(ctx, g.client, collectorName(i), g.namespace, getLabels(), g.values.Queue); err != nil {
+			return err
+		}
+		objects = append(objects, g.openTelemetryCollector(i), g.vpa(i))
 	}
 
 	if g.values.Ingress != nil {
@@ -155,18 +160,24 @@ func DefaultResources() corev1.ResourceRequirements {
 	}
 }
 
-func (g *gardenCollector) openTelemetryCollector() *otelv1beta1.OpenTelemetryCollector {
+// collectorName returns the name of a replica of the fan-out. Each replica is an OpenTelemetryCollector of its own, because that
+// is how each gets a volume of its own.
+func collectorName(replica int32) string {
+	return fmt.Sprintf("%s-%d", name, replica)
+}
+
+func (g *gardenCollector) openTelemetryCollector(replica int32) *otelv1beta1.OpenTelemetryCollector {
 	obj := collector.New(collector.Values{
-		Name:              name,
-		Namespace:         g.namespace,
-		Labels:            utils.MergeStringMaps(getLabels(), networkPolicyLabels()),
-		Annotations:       collector.ScrapeAnnotations(true),
-		PodAnnotations:    map[string]string{annotationChecksumJWKS: utils.ComputeSHA256Hex(g.values.JWKS)},
-		Image:             g.values.Image,
-		PriorityClassName: v1beta1constants.PriorityClassNameGardenSystem100,
-		Replicas:          g.values.Replicas,
-		Resources:         g.values.Resources,
-		Queue:             g.values.Queue,
+		Name:               collectorName(replica),
+		ServiceAccountName: name,
+		Namespace:          g.namespace,
+		Labels:             utils.MergeStringMaps(getLabels(), networkPolicyLabels()),
+		Annotations:        collector.ScrapeAnnotations(true),
+		PodAnnotations:     map[string]string{annotationChecksumJWKS: utils.ComputeSHA256Hex(g.values.JWKS)},
+		Image:              g.values.Image,
+		PriorityClassName:  v1beta1constants.PriorityClassNameGardenSystem100,
+		Resources:          g.values.Resources,
+		Queue:              g.values.Queue,
 		Volumes: []corev1.Volume{{
 			Name: jwksVolume,
 			VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
@@ -181,7 +192,7 @@ func (g *gardenCollector) openTelemetryCollector() *otelv1beta1.OpenTelemetryCol
 		MaxSkew:           1,
 		TopologyKey:       corev1.LabelHostname,
 		WhenUnsatisfiable: corev1.ScheduleAnyway,
-		LabelSelector:     &metav1.LabelSelector{MatchLabels: g.podSelector()},
+		LabelSelector:     &metav1.LabelSelector{MatchLabels: collector.PodLabels(name)},
 	}}
 
 	return obj
@@ -205,7 +216,7 @@ func (g *gardenCollector) service() *corev1.Service {
 		Spec: corev1.ServiceSpec{
 			Type:           corev1.ServiceTypeClusterIP,
 			IPFamilyPolicy: new(corev1.IPFamilyPolicyPreferDualStack),
-			Selector:       g.podSelector(),
+			Selector:       collector.PodLabels(name),
 			Ports: []corev1.ServicePort{{
 				Name:       portName,
 				Port:       Port,
@@ -226,8 +237,8 @@ func (g *gardenCollector) serviceMonitor() *monitoringv1.ServiceMonitor {
 	return collector.ServiceMonitor(name, g.namespace, true)
 }
 
-func (g *gardenCollector) vpa() *vpaautoscalingv1.VerticalPodAutoscaler {
-	return collector.VerticalPodAutoscaler(name, g.namespace, getLabels(), corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("100Mi")})
+func (g *gardenCollector) vpa(replica int32) *vpaautoscalingv1.VerticalPodAutoscaler {
+	return collector.VerticalPodAutoscaler(collectorName(replica), g.namespace, getLabels(), corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("100Mi")})
 }
 
 func (g *gardenCollector) podDisruptionBudget() *policyv1.PodDisruptionBudget {
@@ -235,14 +246,10 @@ func (g *gardenCollector) podDisruptionBudget() *policyv1.PodDisruptionBudget {
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: g.namespace, Labels: getLabels()},
 		Spec: policyv1.PodDisruptionBudgetSpec{
 			MaxUnavailable:             new(intstr.FromInt32(1)),
-			Selector:                   &metav1.LabelSelector{MatchLabels: g.podSelector()},
+			Selector:                   &metav1.LabelSelector{MatchLabels: collector.PodLabels(name)},
 			UnhealthyPodEvictionPolicy: new(policyv1.AlwaysAllow),
 		},
 	}
-}
-
-func (g *gardenCollector) podSelector() map[string]string {
-	return collector.ObjectLabels(name, g.namespace)
 }
 
 func getLabels() map[string]string {

@@ -16,6 +16,8 @@ import (
 
 	"github.com/gardener/gardener/pkg/utils/istio"
 	kubernetesutils "github.com/gardener/gardener/pkg/utils/kubernetes"
+
+	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
 )
 
 // ingressObjects expose the fan-out on the ingress gateway of the garden.
@@ -83,7 +85,7 @@ func (g *gardenCollector) networkPolicy() *networkingv1.NetworkPolicy {
 	return &networkingv1.NetworkPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: "ingress-to-" + name, Namespace: g.namespace, Labels: getLabels()},
 		Spec: networkingv1.NetworkPolicySpec{
-			PodSelector: metav1.LabelSelector{MatchLabels: g.podSelector()},
+			PodSelector: metav1.LabelSelector{MatchLabels: collector.PodLabels(name)},
 			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
 			Ingress: []networkingv1.NetworkPolicyIngressRule{{
 				From: []networkingv1.NetworkPolicyPeer{{

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
+	"github.com/prometheus/common/model"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
@@ -81,8 +82,8 @@ func (s *seedCollector) receiver() map[string]any {
 		"config": map[string]any{
 			"scrape_configs": []any{map[string]any{
 				"job_name":               constants.JobPrometheusAggregate,
-				"scrape_interval":        s.values.ScrapeInterval.String(),
-				"scrape_timeout":         s.values.ScrapeTimeout.String(),
+				"scrape_interval":        model.Duration(s.values.ScrapeInterval).String(),
+				"scrape_timeout":         model.Duration(s.values.ScrapeTimeout).String(),
 				"honor_labels":           honorLabels,
 				"honor_timestamps":       honorTimestamps,
 				"metrics_path":           metricsPath,

@@ -92,6 +92,9 @@ func New(c client.Client, namespace string, values Values) Interface {
 func (s *seedCollector) Deploy(ctx context.Context) error {
 	objects := []client.Object{s.serviceAccount(), s.serviceMonitor(), s.vpa()}
 	if s.values.Destination != nil {
+		if err := collector.DeployClaim(ctx, s.client, name, s.namespace, getLabels(), s.values.Queue); err != nil {
+			return err
+		}
 		objects = append(objects, s.openTelemetryCollector())
 	}
 
@@ -134,15 +137,15 @@ func (s *seedCollector) openTelemetryCollector() *otelv1beta1.OpenTelemetryColle
 	destination := s.values.Destination
 
 	return collector.New(collector.Values{
-		Name:              name,
-		Namespace:         s.namespace,
-		Labels:            utils.MergeStringMaps(getLabels(), networkPolicyLabels()),
-		Annotations:       collector.ScrapeAnnotations(s.values.IsGardenCluster),
-		Image:             s.values.Image,
-		PriorityClassName: v1beta1constants.PriorityClassNameSeedSystem600,
-		Replicas:          1,
-		Resources:         s.values.Resources,
-		Queue:             s.values.Queue,
+		Name:               name,
+		ServiceAccountName: name,
+		Namespace:          s.namespace,
+		Labels:             utils.MergeStringMaps(getLabels(), networkPolicyLabels()),
+		Annotations:        collector.ScrapeAnnotations(s.values.IsGardenCluster),
+		Image:              s.values.Image,
+		PriorityClassName:  v1beta1constants.PriorityClassNameSeedSystem600,
+		Resources:          s.values.Resources,
+		Queue:              s.values.Queue,
 		Volumes: []corev1.Volume{{
 			Name:         credentialsVolume,
 			VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: destination.SecretName}},

@@ -113,3 +113,12 @@ func (a *actuator) withdrawCredentials(ctx context.Context, log logr.Logger, nam
 	}
 	return nil
 }
+
+// deleteIssuerConfig stops the issuing of credentials, for deletions that leave the virtual garden alone.
+func (a *actuator) deleteIssuerConfig(ctx context.Context, namespace string) error {
+	configMap := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: constants.IssuerConfigMapName}}
+	if err := kubernetesutils.DeleteObject(ctx, a.client, configMap); err != nil {
+		return fmt.Errorf("failed to delete the issuer configuration in ConfigMap %s/%s: %w", configMap.Namespace, configMap.Name, err)
+	}
+	return nil
+}

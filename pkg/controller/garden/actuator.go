@@ -116,6 +116,10 @@ func (a *actuator) Delete(ctx context.Context, log logr.Logger, ex *extensionsv1
 
 // ForceDelete is Delete without waiting and without a look into the virtual garden.
 func (a *actuator) ForceDelete(ctx context.Context, log logr.Logger, ex *extensionsv1alpha1.Extension) error {
+	if err := a.deleteIssuerConfig(ctx, ex.Namespace); err != nil {
+		return err
+	}
+
 	if err := a.emptyCollector(ex.Namespace).Destroy(ctx); err != nil {
 		return fmt.Errorf("failed to remove the fan-out collector: %w", err)
 	}

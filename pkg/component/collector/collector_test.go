@@ -1,0 +1,166 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package collector_test
+
+import (
+	"context"
+	"errors"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	fakeclient "sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/gardener/gardener/pkg/client/kubernetes"
+
+	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config"
+	. "github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
+	"github.com/gardener/gardener-extension-otel-federation/test/utils/collectortest"
+)
+
+const name = "foo"
+
+var _ = Describe("Collector", func() {
+	Describe("#New", func() {
+		for _, queue := range collectortest.QueueVariants(1000) {
+			It("should render a collector with a queue "+queue.Name, func() {
+				expected := collectortest.OpenTelemetryCollector(name, "component", "image:v1")
+				expected.Annotations = map[string]string{"annotation": "a"}
+				expected.Spec.PriorityClassName = "priority"
+				expected.Spec.PodAnnotations = map[string]string{"pod": "b"}
+				expected.Spec.Resources.Requests = corev1.ResourceList{"cpu": resource.MustParse("1")}
+				expected.Spec.Volumes = []corev1.Volume{{Name: "other"}}
+				expected.Spec.VolumeMounts = []corev1.VolumeMount{{Name: "other", MountPath: "/other"}}
+				expected.Spec.Config = queueConfig()
+				queue.Expect(expected)
+
+				config := queueConfig()
+				config.Extensions.Object, config.Service.Extensions = Extensions(queue.Queue)
+
+				Expect(New(Values{
+					Name:               name,
+					ServiceAccountName: "component",
+					Namespace:          "garden",
+					Labels:             collectortest.ObjectLabels("component"),
+					Annotations:        map[string]string{"annotation": "a"},
+					PodAnnotations:     map[string]string{"pod": "b"},
+					Image:              "image:v1",
+					PriorityClassName:  "priority",
+					Resources:          corev1.ResourceRequirements{Requests: corev1.ResourceList{"cpu": resource.MustParse("1")}},
+					Queue:              queue.Queue,
+					Volumes:            []corev1.Volume{{Name: "other"}},
+					VolumeMounts:       []corev1.VolumeMount{{Name: "other", MountPath: "/other"}},
+					Config:             config,
+				})).To(BeComparableTo(expected))
+			})
+		}
+	})
+
+	DescribeTable("#MemoryLimiter", func(limits corev1.ResourceList, expected map[string]any) {
+		Expect(MemoryLimiter(corev1.ResourceRequirements{Limits: limits})).To(Equal(expected))
+	},
+		Entry("no limit", nil, map[string]any{"check_interval": "1s", "limit_percentage": 80, "spike_limit_percentage": 20}),
+		Entry("a limit for something else", corev1.ResourceList{"cpu": resource.MustParse("1")}, map[string]any{"check_interval": "1s", "limit_percentage": 80, "spike_limit_percentage": 20}),
+		Entry("a limit in binary units", corev1.ResourceList{"memory": resource.MustParse("1000Mi")}, map[string]any{"check_interval": "1s", "limit_mib": int64(800), "spike_limit_mib": int64(200)}),
+		Entry("a limit in decimal units", corev1.ResourceList{"memory": resource.MustParse("1G")}, map[string]any{"check_interval": "1s", "limit_mib": int64(762), "spike_limit_mib": int64(190)}),
+	)
+
+	DescribeTable("#QueueFor", func(cfg config.QueueConfiguration, expected Queue) {
+		Expect(QueueFor(cfg)).To(Equal(expected))
+	},
+		Entry("a PersistentVolume",
+			config.QueueConfiguration{Capacity: new(int64(5)), Persistence: config.QueuePersistence{Type: config.PersistenceTypePersistentVolume, Size: new(resource.MustParse("1Gi")), StorageClassName: new("fast")}},
+			Queue{Capacity: 5, Storage: StoragePersistentVolume, Size: resource.MustParse("1Gi"), StorageClassName: new("fast")}),
+		Entry("an emptyDir",
+			config.QueueConfiguration{Capacity: new(int64(5)), Persistence: config.QueuePersistence{Type: config.PersistenceTypeEmptyDir, Size: new(resource.MustParse("1Gi"))}},
+			Queue{Capacity: 5, Storage: StorageEmptyDir, Size: resource.MustParse("1Gi")}),
+		Entry("memory",
+			config.QueueConfiguration{Capacity: new(int64(5)), Persistence: config.QueuePersistence{Type: config.PersistenceTypeNone}},
+			Queue{Capacity: 5, Storage: StorageMemory}),
+	)
+
+	Describe("#DeployClaim", func() {
+		var (
+			ctx    = context.Background()
+			c      client.Client
+			labels = collectortest.ObjectLabels("component")
+		)
+
+		BeforeEach(func() {
+			c = fakeclient.NewClientBuilder().WithScheme(kubernetes.SeedScheme).Build()
+		})
+
+		deploy := func(size string, storageClassName *string) {
+			GinkgoHelper()
+			Expect(DeployClaim(ctx, c, name, "garden", labels, Queue{Storage: StoragePersistentVolume, Size: resource.MustParse(size), StorageClassName: storageClassName})).To(Succeed())
+		}
+		expect := func(size string) {
+			GinkgoHelper()
+			collectortest.ExpectClaim(ctx, c, name, "component", &corev1.PersistentVolumeClaimSpec{
+				AccessModes:      []corev1.PersistentVolumeAccessMode{"ReadWriteOnce"},
+				StorageClassName: new("fast"),
+				Resources:        corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{"storage": resource.MustParse(size)}},
+			})
+		}
+
+		for _, queue := range collectortest.QueueVariants(1000) {
+			It("should deploy what a queue "+queue.Name+" needs", func() {
+				Expect(DeployClaim(ctx, c, name, "garden", labels, queue.Queue)).To(Succeed())
+				collectortest.ExpectClaim(ctx, c, name, "component", queue.Claim)
+			})
+		}
+
+		It("should enlarge a claim but neither shrink it nor change its class", func() {
+			deploy("4Gi", new("fast"))
+			expect("4Gi")
+			deploy("5Gi", new("fast"))
+			expect("5Gi")
+			deploy("1Gi", new("slow"))
+			expect("5Gi")
+		})
+	})
+
+	Describe("#WaitCleanup", func() {
+		var (
+			ctx     = context.Background()
+			listErr error
+			c       client.Client
+		)
+
+		BeforeEach(func() {
+			c = fakeclient.NewClientBuilder().WithScheme(kubernetes.SeedScheme).WithInterceptorFuncs(interceptor.Funcs{
+				List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+					if _, ok := list.(*otelv1beta1.OpenTelemetryCollectorList); ok {
+						return listErr
+					}
+					return c.List(ctx, list, opts...)
+				},
+			}).Build()
+		})
+
+		It("should succeed if the OpenTelemetryCollector's kind does not exist", func() {
+			listErr = &meta.NoKindMatchError{}
+			Expect(WaitCleanup(ctx, c, "garden", name)).To(Succeed())
+		})
+
+		It("should fail at once if the OpenTelemetryCollector cannot be read", func() {
+			listErr = errors.New("no permission")
+			Expect(WaitCleanup(ctx, c, "garden", name)).To(MatchError(ContainSubstring("no permission")))
+		})
+	})
+})
+
+// queueConfig is a configuration with the extensions of a queue in memory.
+func queueConfig() otelv1beta1.Config {
+	return otelv1beta1.Config{
+		Extensions: &otelv1beta1.AnyConfig{Object: map[string]any{"health_check": map[string]any{"endpoint": "[::]:13133"}}},
+		Service:    otelv1beta1.Service{Extensions: []string{"health_check"}},
+	}
+}

@@ -1,0 +1,155 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package seedcollector_test
+
+import (
+	"context"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	fakeclient "sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	resourcesv1alpha1 "github.com/gardener/gardener/pkg/apis/resources/v1alpha1"
+	"github.com/gardener/gardener/pkg/client/kubernetes"
+	"github.com/gardener/gardener/pkg/component"
+	componenttest "github.com/gardener/gardener/pkg/component/test"
+	. "github.com/gardener/gardener/pkg/utils/test/matchers"
+
+	. "github.com/gardener/gardener-extension-otel-federation/pkg/component/seedcollector"
+	"github.com/gardener/gardener-extension-otel-federation/test/utils/collectortest"
+	"github.com/gardener/gardener-extension-otel-federation/test/utils/otelcol"
+)
+
+var _ = Describe("SeedCollector", func() {
+	var (
+		ctx    = context.Background()
+		c      client.Client
+		values Values
+	)
+
+	BeforeEach(func() {
+		c = fakeclient.NewClientBuilder().WithScheme(kubernetes.SeedScheme).Build()
+		values = defaultValues()
+	})
+
+	deploy := func() *resourcesv1alpha1.ManagedResource {
+		GinkgoHelper()
+		Expect(New(c, collectortest.Namespace, values).Deploy(ctx)).To(Succeed())
+
+		managedResource := &resourcesv1alpha1.ManagedResource{}
+		Expect(c.Get(ctx, client.ObjectKey{Namespace: collectortest.Namespace, Name: name}, managedResource)).To(Succeed())
+		return managedResource
+	}
+
+	deployedCollector := func() *otelv1beta1.OpenTelemetryCollector {
+		GinkgoHelper()
+		obj, err := collectortest.DeployedCollector(ctx, c, name, name)
+		Expect(err).NotTo(HaveOccurred())
+		return obj
+	}
+
+	consistOf := func(objects ...client.Object) OmegaMatcher {
+		return NewManagedResourceConsistOfObjectsMatcher(c, componenttest.CmpOptsForIstio()...)(objects...)
+	}
+
+	Describe("#Deploy", func() {
+		It("should create a ManagedResource that the care controllers look at", func() {
+			managedResource := deploy()
+
+			Expect(managedResource.Labels).To(Equal(map[string]string{
+				"gardener.cloud/role":                "seed-system-component",
+				"care.gardener.cloud/condition-type": "ObservabilityComponentsHealthy",
+			}))
+			Expect(managedResource.Spec.Class).To(HaveValue(Equal("seed")))
+			Expect(managedResource.Spec.KeepObjects).To(HaveValue(BeFalse()))
+		})
+
+		It("should deploy the collector and what belongs to it", func() {
+			Expect(deploy()).To(consistOf(
+				expectedCollector().DeepCopy(),
+				collectortest.ServiceAccount(name),
+				collectortest.ServiceMonitor(name, "seed"),
+				collectortest.VerticalPodAutoscaler(name, name),
+			))
+		})
+
+		It("should deploy no collector without a destination", func() {
+			values.Destination = nil
+			Expect(deploy()).To(consistOf(
+				collectortest.ServiceAccount(name),
+				collectortest.ServiceMonitor(name, "seed"),
+				collectortest.VerticalPodAutoscaler(name, name),
+			))
+		})
+
+		It("should let the garden Prometheus scrape the collector in the garden's runtime cluster", func() {
+			values.Destination = nil
+			values.IsGardenCluster = true
+			Expect(deploy()).To(consistOf(
+				collectortest.ServiceAccount(name),
+				collectortest.ServiceMonitor(name, "garden"),
+				collectortest.VerticalPodAutoscaler(name, name),
+			))
+		})
+
+		It("should replace the collector if the values change", func() {
+			deploy()
+			values.Compression = "gzip"
+			expected := expectedCollector()
+			exporterOf(expected)["compression"] = "gzip"
+
+			deploy()
+			Expect(deployedCollector()).To(BeComparableTo(expected.DeepCopy()))
+		})
+
+		It("should not change anything if the values do not change", func() {
+			before := deploy()
+			Expect(deploy()).To(Equal(before))
+		})
+
+		for _, variant := range variants() {
+			It("should deploy the collector with "+variant.name, func() {
+				expected := expectedCollector()
+				variant.expect(expected)
+				variant.values(&values)
+
+				deploy()
+				Expect(deployedCollector()).To(BeComparableTo(expected.DeepCopy()))
+				collectortest.ExpectClaim(ctx, c, name, name, variant.claim)
+			})
+		}
+	})
+
+	Describe("the real collector", func() {
+		config := func() otelv1beta1.Config {
+			GinkgoHelper()
+			deploy()
+			return deployedCollector().Spec.Config
+		}
+
+		It("should accept the configuration", func() {
+			Expect(otelcol.Validate(config())).To(Succeed())
+		})
+
+		for _, variant := range variants() {
+			It("should accept the configuration with "+variant.name, func() {
+				variant.values(&values)
+				Expect(otelcol.Validate(config())).To(Succeed())
+			})
+		}
+
+		It("should refuse a configuration that is wrong", func() {
+			broken := config()
+			broken.Exporters.Object["otlp_http/garden"].(map[string]any)["retry_on_failures"] = map[string]any{}
+			Expect(otelcol.Validate(broken)).To(MatchError(ContainSubstring("retry_on_failures")))
+		})
+	})
+
+	collectortest.DescribeLifecycle(name, func() client.Client { return c }, func() component.DeployWaiter {
+		return New(c, collectortest.Namespace, Values{})
+	})
+})
