@@ -50,8 +50,18 @@ func AddToManager(ctx context.Context, mgr manager.Manager) error {
 
 // AddToManagerWithOptions adds the controller with the given options to the manager.
 func AddToManagerWithOptions(ctx context.Context, mgr manager.Manager, opts AddOptions) error {
+	var (
+		actuator     = &actuator{client: mgr.GetClient(), reader: mgr.GetAPIReader(), clock: clock.RealClock{}}
+		poller       = &ingressPoller{log: mgr.GetLogger().WithName(ControllerName), actuator: actuator, events: make(chan event.GenericEvent)}
+		toExtensions = handler.EnqueueRequestsFromMapFunc(mapper.ToExtensions(mgr.GetClient(), extensionsv1alpha1.ExtensionClassGarden))
+	)
+
+	if err := mgr.Add(poller); err != nil {
+		return fmt.Errorf("failed to add the ingress poller to the manager: %w", err)
+	}
+
 	if err := extension.Add(mgr, extension.AddArgs{
-		Actuator:          NewActuator(mgr.GetClient(), mgr.GetAPIReader(), clock.RealClock{}),
+		Actuator:          actuator,
 		ControllerOptions: opts.ControllerOptions,
 		Name:              ControllerName,
 		FinalizerSuffix:   constants.ExtensionType,
@@ -59,12 +69,9 @@ func AddToManagerWithOptions(ctx context.Context, mgr manager.Manager, opts AddO
 		Type:              constants.ExtensionType,
 		ExtensionClasses:  []extensionsv1alpha1.ExtensionClass{extensionsv1alpha1.ExtensionClassGarden},
 		WatchBuilder: extensionscontroller.NewWatchBuilder(func(c controller.Controller) error {
-			return c.Watch(source.Kind[client.Object](
-				mgr.GetCache(),
-				&operatorv1alpha1.Garden{},
-				handler.EnqueueRequestsFromMapFunc(mapper.ToExtensions(mgr.GetClient(), extensionsv1alpha1.ExtensionClassGarden)),
-				gardenPredicate(),
-			))
+			return c.Watch(source.Kind[client.Object](mgr.GetCache(), &operatorv1alpha1.Garden{}, toExtensions, gardenPredicate()))
+		}, func(c controller.Controller) error {
+			return c.Watch(source.Channel(poller.events, toExtensions))
 		}),
 	}); err != nil {
 		return fmt.Errorf("failed to add controller %s: %w", ControllerName, err)
