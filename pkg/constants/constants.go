@@ -40,7 +40,7 @@ const (
 	// ClaimSeed is the top-level claim that carries the name of the seed. Nested claims are invisible to the collector.
 	ClaimSeed = "seed"
 	// TokenIssuer is the issuer of the tokens. It is only compared, never contacted.
-	TokenIssuer = "https://otel-federation.extensions.gardener.cloud"
+	TokenIssuer = "https://otel-federation.extensions.gardener.cloud" // #nosec G101 -- No credential.
 	// TokenAudience is the audience of the tokens.
 	TokenAudience = "otel-federation" // #nosec G101 -- No credential.
 

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/pflag"
 
-	controllercmd "github.com/gardener/gardener/extensions/pkg/controller/cmd"
-	heartbeatcmd "github.com/gardener/gardener/extensions/pkg/controller/heartbeat/cmd"
+	extensionscmdcontroller "github.com/gardener/gardener/extensions/pkg/controller/cmd"
+	extensionsheartbeatcmd "github.com/gardener/gardener/extensions/pkg/controller/heartbeat/cmd"
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config"
@@ -21,31 +21,31 @@ import (
 const name = "gardener-extension-otel-federation"
 
 type options struct {
-	general    *controllercmd.GeneralOptions
-	rest       *controllercmd.RESTOptions
-	manager    *controllercmd.ManagerOptions
-	controller *controllercmd.ControllerOptions
-	reconciler *controllercmd.ReconcilerOptions
-	heartbeat  *heartbeatcmd.Options
-	config     *configOptions
+	extensionscmdcontroller.OptionAggregator
 
-	controllercmd.OptionAggregator
+	general    *extensionscmdcontroller.GeneralOptions
+	rest       *extensionscmdcontroller.RESTOptions
+	manager    *extensionscmdcontroller.ManagerOptions
+	controller *extensionscmdcontroller.ControllerOptions
+	reconciler *extensionscmdcontroller.ReconcilerOptions
+	heartbeat  *extensionsheartbeatcmd.Options
+	config     *configOptions
 }
 
 func newOptions() *options {
 	o := &options{
-		general: &controllercmd.GeneralOptions{},
-		rest:    &controllercmd.RESTOptions{},
-		manager: &controllercmd.ManagerOptions{
+		general: &extensionscmdcontroller.GeneralOptions{},
+		rest:    &extensionscmdcontroller.RESTOptions{},
+		manager: &extensionscmdcontroller.ManagerOptions{
 			LeaderElection:          true,
-			LeaderElectionID:        controllercmd.LeaderElectionNameID(name),
+			LeaderElectionID:        extensionscmdcontroller.LeaderElectionNameID(name),
 			LeaderElectionNamespace: os.Getenv("LEADER_ELECTION_NAMESPACE"),
 			MetricsBindAddress:      ":8080",
 			HealthBindAddress:       ":8081",
 		},
-		controller: &controllercmd.ControllerOptions{MaxConcurrentReconciles: 5},
-		reconciler: &controllercmd.ReconcilerOptions{},
-		heartbeat: &heartbeatcmd.Options{
+		controller: &extensionscmdcontroller.ControllerOptions{MaxConcurrentReconciles: 5},
+		reconciler: &extensionscmdcontroller.ReconcilerOptions{},
+		heartbeat: &extensionsheartbeatcmd.Options{
 			ExtensionName:        name,
 			RenewIntervalSeconds: 30,
 			Namespace:            os.Getenv("LEADER_ELECTION_NAMESPACE"),
@@ -53,13 +53,13 @@ func newOptions() *options {
 		config: &configOptions{},
 	}
 
-	o.OptionAggregator = controllercmd.NewOptionAggregator(
+	o.OptionAggregator = extensionscmdcontroller.NewOptionAggregator(
 		o.general,
 		o.rest,
 		o.manager,
 		o.controller,
 		o.reconciler,
-		controllercmd.PrefixOption("heartbeat-", o.heartbeat),
+		extensionscmdcontroller.PrefixOption("heartbeat-", o.heartbeat),
 		o.config,
 	)
 	return o
@@ -72,7 +72,7 @@ func (o *options) class() (extensionsv1alpha1.ExtensionClass, error) {
 	if len(classes) == 1 && (classes[0] == extensionsv1alpha1.ExtensionClassGarden || classes[0] == extensionsv1alpha1.ExtensionClassSeed) {
 		return classes[0], nil
 	}
-	return "", fmt.Errorf("--%s must be either %q or %q, but is %q", controllercmd.ExtensionClassesFlag, extensionsv1alpha1.ExtensionClassGarden, extensionsv1alpha1.ExtensionClassSeed, classes)
+	return "", fmt.Errorf("--%s must be either %q or %q, but is %q", extensionscmdcontroller.ExtensionClassesFlag, extensionsv1alpha1.ExtensionClassGarden, extensionsv1alpha1.ExtensionClassSeed, classes)
 }
 
 // configOptions read the ControllerConfiguration.

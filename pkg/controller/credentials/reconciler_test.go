@@ -226,7 +226,8 @@ var _ = Describe("Reconciler", func() {
 
 		obj := get()
 		Expect(fakeClient.Delete(ctx, obj)).To(Succeed())
-		Expect(run().RequeueAfter > 0).To(Equal(expectRequeue))
+		requeues := run().RequeueAfter > 0
+		Expect(requeues).To(Equal(expectRequeue))
 		sessions.expect(1, 0)
 
 		obj.SetResourceVersion("")

@@ -120,9 +120,11 @@ func (r *SeedReconciler) create(ctx context.Context, seed *gardencorev1beta1.See
 		return reconcile.Result{}, err
 	}
 
-	if err := r.APIReader.Get(ctx, client.ObjectKey{Name: secret.Namespace}, namespace); client.IgnoreNotFound(err) != nil {
+	err := r.APIReader.Get(ctx, client.ObjectKey{Name: secret.Namespace}, namespace)
+	if client.IgnoreNotFound(err) != nil {
 		return reconcile.Result{}, fmt.Errorf("failed to get Namespace %s: %w", secret.Namespace, err)
-	} else if err != nil || namespace.DeletionTimestamp != nil {
+	}
+	if apierrors.IsNotFound(err) || namespace.DeletionTimestamp != nil {
 		log.V(1).Info("Waiting for the Namespace of the Seed", "namespace", secret.Namespace)
 		return reconcile.Result{RequeueAfter: namespaceRetryPeriod}, nil
 	}

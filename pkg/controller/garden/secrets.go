@@ -137,10 +137,10 @@ func issuerOf(wildcard *corev1.Secret) ([]byte, error) {
 	}
 
 	root := chain[len(chain)-1]
-	if root.CheckSignatureFrom(root) != nil {
-		return nil, nil
+	if selfSigned := root.CheckSignatureFrom(root) == nil; selfSigned {
+		return certutil.EncodeCertificates(root)
 	}
-	return certutil.EncodeCertificates(root)
+	return nil, nil
 }
 
 func (a *actuator) signingKeyManager(ctx context.Context, log logr.Logger, namespace string) (secretsmanager.Interface, error) {

@@ -129,6 +129,7 @@ var _ = BeforeSuite(func() {
 // runningNode is a node that can be stopped.
 type runningNode struct {
 	*node.Node
+
 	cancel context.CancelFunc
 	done   chan error
 }
