@@ -172,9 +172,14 @@ var _ = Describe("Access to the virtual garden", func() {
 var _ = Describe("#VirtualGardenObjects", func() {
 	It("should allow no more than necessary", func() {
 		objects := VirtualGardenObjects()
-		Expect(objects).To(HaveLen(2))
+		Expect(objects).To(HaveLen(3))
 
-		role, ok := objects[0].(*rbacv1.ClusterRole)
+		serviceAccount, ok := objects[0].(*corev1.ServiceAccount)
+		Expect(ok).To(BeTrue())
+		Expect(client.ObjectKeyFromObject(serviceAccount)).To(Equal(client.ObjectKey{Namespace: "kube-system", Name: "otel-federation"}))
+		Expect(serviceAccount.AutomountServiceAccountToken).To(HaveValue(BeFalse()))
+
+		role, ok := objects[1].(*rbacv1.ClusterRole)
 		Expect(ok).To(BeTrue())
 		Expect(role.Rules).To(ConsistOf(
 			rbacv1.PolicyRule{APIGroups: []string{"core.gardener.cloud"}, Resources: []string{"seeds"}, Verbs: []string{"get", "list", "watch"}},
@@ -184,7 +189,7 @@ var _ = Describe("#VirtualGardenObjects", func() {
 			rbacv1.PolicyRule{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, ResourceNames: []string{"otel-federation"}, Verbs: []string{"get", "list", "watch"}},
 		))
 
-		binding, ok := objects[1].(*rbacv1.ClusterRoleBinding)
+		binding, ok := objects[2].(*rbacv1.ClusterRoleBinding)
 		Expect(ok).To(BeTrue())
 		Expect(binding.RoleRef.Name).To(Equal(role.Name))
 		Expect(binding.Subjects).To(ConsistOf(rbacv1.Subject{Kind: "ServiceAccount", Namespace: "kube-system", Name: "otel-federation"}))

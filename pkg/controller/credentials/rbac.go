@@ -21,13 +21,18 @@ import (
 const clusterRoleName = "extensions.gardener.cloud:" + constants.ExtensionType + ":credentials"
 
 // VirtualGardenObjects returns the objects in the virtual garden that give the ServiceAccount of the access Secret the
-// permissions that this controller needs.
+// permissions that this controller needs, and the ServiceAccount itself: gardener-resource-manager creates it for the access
+// Secret, but does not delete it with it.
 func VirtualGardenObjects() []client.Object {
 	// A request may list and watch with a resource name if it selects that name by a field selector. Only `create` cannot be
 	// limited, as the name is not known when the request is authorized.
 	ours := []string{constants.CredentialsSecretName}
 
 	return []client.Object{
+		&corev1.ServiceAccount{
+			ObjectMeta:                   metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: constants.GardenAccessName, Labels: credentials.ObjectLabels()},
+			AutomountServiceAccountToken: new(false),
+		},
 		&rbacv1.ClusterRole{
 			ObjectMeta: metav1.ObjectMeta{Name: clusterRoleName, Labels: credentials.ObjectLabels()},
 			Rules: []rbacv1.PolicyRule{

@@ -56,7 +56,13 @@ func (a *actuator) deployGardenAccess(ctx context.Context, namespace string) err
 	return nil
 }
 
+// destroyGardenAccess deletes the access Secret first, because the ServiceAccount is created again for it.
 func (a *actuator) destroyGardenAccess(ctx context.Context, namespace string, wait bool) error {
+	accessSecret := gardenerutils.NewShootAccessSecret(constants.GardenAccessName, namespace).Secret
+	if err := kubernetesutils.DeleteObject(ctx, a.client, accessSecret); err != nil {
+		return fmt.Errorf("failed to delete the access Secret %s/%s: %w", accessSecret.Namespace, accessSecret.Name, err)
+	}
+
 	if err := managedresources.DeleteForShoot(ctx, a.client, namespace, gardenAccessManagedResource); err != nil {
 		return fmt.Errorf("failed to delete the permissions in the virtual garden: %w", err)
 	}
@@ -70,10 +76,6 @@ func (a *actuator) destroyGardenAccess(ctx context.Context, namespace string, wa
 		}
 	}
 
-	accessSecret := gardenerutils.NewShootAccessSecret(constants.GardenAccessName, namespace).Secret
-	if err := kubernetesutils.DeleteObject(ctx, a.client, accessSecret); err != nil {
-		return fmt.Errorf("failed to delete the access Secret %s/%s: %w", accessSecret.Namespace, accessSecret.Name, err)
-	}
 	return nil
 }
 

@@ -163,7 +163,7 @@ var _ = Describe("Actuator", func() {
 			Expect(secret.Annotations).To(HaveKeyWithValue("serviceaccount.resources.gardener.cloud/name", "otel-federation"))
 			objects, err := managedresources.GetObjects(ctx, c, "garden", "otel-federation-garden-access")
 			Expect(err).NotTo(HaveOccurred())
-			Expect(objects).To(HaveLen(2))
+			Expect(objects).To(HaveLen(3))
 		})
 
 		It("should change nothing in a second run", func() {
