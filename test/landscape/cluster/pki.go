@@ -133,8 +133,12 @@ func (c *Cluster) writeKubeconfig(path, url string) error {
 
 // WriteKubeconfig writes a kubeconfig for the cluster with the given credentials.
 func (c *Cluster) WriteKubeconfig(path, url string, user *clientcmdapi.AuthInfo) error {
+	ca, err := os.ReadFile(c.PKIFile("ca.crt"))
+	if err != nil {
+		return fmt.Errorf("failed to read the CA of cluster %s: %w", c.Name, err)
+	}
 	config := clientcmdapi.NewConfig()
-	config.Clusters[c.Name] = &clientcmdapi.Cluster{Server: url, CertificateAuthorityData: c.pki.ca.CertificatePEM}
+	config.Clusters[c.Name] = &clientcmdapi.Cluster{Server: url, CertificateAuthorityData: ca}
 	config.AuthInfos[c.Name] = user
 	config.Contexts[c.Name] = &clientcmdapi.Context{Cluster: c.Name, AuthInfo: c.Name}
 	config.CurrentContext = c.Name
@@ -143,4 +147,3 @@ func (c *Cluster) WriteKubeconfig(path, url string, user *clientcmdapi.AuthInfo)
 	}
 	return nil
 }
-

@@ -7,12 +7,14 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
+
+	"github.com/gardener/gardener/pkg/utils/retry"
 
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/process"
 )
@@ -142,19 +144,19 @@ func (c *Cluster) waitReady(ctx context.Context) error {
 		return err
 	}
 
-	var lastErr error
-	err = wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, 2*time.Minute, true, func(context.Context) (bool, error) {
-		response, err := httpClient.Get(c.InsideURL() + "/readyz")
+	return retry.UntilTimeout(ctx, 100*time.Millisecond, 2*time.Minute, func(ctx context.Context) (bool, error) {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.InsideURL()+"/readyz", nil)
 		if err != nil {
-			lastErr = err
-			return false, nil
+			return retry.SevereError(err)
+		}
+		response, err := httpClient.Do(request)
+		if err != nil {
+			return retry.MinorError(err)
 		}
 		_ = response.Body.Close()
-		lastErr = fmt.Errorf("/readyz answers %s", response.Status)
-		return response.StatusCode == 200, nil
+		if response.StatusCode != http.StatusOK {
+			return retry.MinorError(fmt.Errorf("/readyz answers %s", response.Status))
+		}
+		return retry.Ok()
 	})
-	if err != nil && lastErr != nil {
-		return lastErr
-	}
-	return err
 }

@@ -1,0 +1,297 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sync/errgroup"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gardener/gardener/pkg/client/kubernetes"
+
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/cluster"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/gardener"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/ingress"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/node"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/process"
+)
+
+// startCluster starts a cluster and everything that belongs to it. What runs in this process runs until runCtx ends.
+func (d *daemon) startCluster(runCtx, ctx context.Context, state *landscape.ClusterState, c *cluster.Cluster) error {
+	if err := c.Prepare(ctx); err != nil {
+		return err
+	}
+	if err := c.Start(ctx, d.supervisor); err != nil {
+		return err
+	}
+	d.progress.step("cluster %s: control plane is ready", c.Name)
+
+	if state.Seed == "" {
+		return d.startGarden(ctx, c)
+	}
+	return d.startSeed(runCtx, ctx, state, c)
+}
+
+// startGarden starts what belongs to the virtual garden.
+func (d *daemon) startGarden(ctx context.Context, c *cluster.Cluster) error {
+	gardenClient, err := c.Client(kubernetes.GardenScheme)
+	if err != nil {
+		return err
+	}
+	spec, err := gardener.GardenerAPIServer(c)
+	if err != nil {
+		return err
+	}
+	if err := d.supervisor.Start(spec); err != nil {
+		return err
+	}
+	if err := gardener.RegisterGardenerAPIs(ctx, gardenClient, c); err != nil {
+		return fmt.Errorf("%w (log file: %s)", err, d.supervisor.LogFile(spec.Name))
+	}
+	if err := gardener.RegisterControllers(ctx, gardenClient); err != nil {
+		return err
+	}
+	for i, state := range d.state.Clusters {
+		if state.Seed == "" {
+			continue
+		}
+		if err := gardener.RegisterSeed(ctx, gardenClient, state.Seed, d.clusters[i]); err != nil {
+			return err
+		}
+	}
+	d.progress.step("cluster %s: Gardener's APIs and Seeds are there", c.Name)
+	close(d.gardenReady)
+	return nil
+}
+
+// startSeed starts what belongs to a seed, and to the runtime cluster.
+func (d *daemon) startSeed(runCtx, ctx context.Context, state *landscape.ClusterState, c *cluster.Cluster) error {
+	isRuntime := c.Index == cluster.IndexRuntime
+	seedClient, err := c.Client(kubernetes.SeedScheme)
+	if err != nil {
+		return err
+	}
+
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error { return gardener.DeployCRDs(groupCtx, seedClient, d.state.GardenerDir, isRuntime) })
+	group.Go(func() error { return gardener.DeployFoundation(groupCtx, seedClient, isRuntime) })
+	if err := group.Wait(); err != nil {
+		return fmt.Errorf("cluster %s: %w", c.Name, err)
+	}
+	d.progress.step("cluster %s: custom resources are there", c.Name)
+	if isRuntime {
+		if err := d.landscape.DeployGarden(ctx, seedClient); err != nil {
+			return err
+		}
+		close(d.runtimeReady)
+	}
+
+	if err := d.startOperators(c); err != nil {
+		return err
+	}
+	if err := d.startCorpus(state, c); err != nil {
+		return err
+	}
+	if err := d.startNode(runCtx, c); err != nil {
+		return err
+	}
+	if err := gardener.WaitForResourceManager(ctx, c); err != nil {
+		return err
+	}
+	if err := gardener.RegisterProjectedTokenMount(ctx, seedClient, c); err != nil {
+		return err
+	}
+	if err := d.landscape.DeployAggregatePrometheus(ctx, seedClient, state.Seed, c); err != nil {
+		return err
+	}
+	if isRuntime {
+		if err := d.landscape.DeployGardenPrometheus(ctx, seedClient, d.seedNames()); err != nil {
+			return err
+		}
+	}
+	d.progress.step("cluster %s: operators run, Prometheis are created", c.Name)
+	if err := gardener.WaitForPrometheis(ctx, seedClient, d.prometheusPods(c)...); err != nil {
+		return fmt.Errorf("cluster %s: %w (log files: %s)", c.Name, err, filepath.Join(d.state.LogDir(), "pods", c.Name))
+	}
+	d.progress.step("cluster %s: Prometheis are ready", c.Name)
+
+	if d.state.WithoutExtension {
+		return nil
+	}
+	return d.startExtensions(ctx, state, c, seedClient)
+}
+
+func (d *daemon) startOperators(c *cluster.Cluster) error {
+	resourceManager, err := gardener.ResourceManagerForSeed(c)
+	if err != nil {
+		return err
+	}
+	prometheusOperator, err := gardener.PrometheusOperator(c)
+	if err != nil {
+		return err
+	}
+	for _, spec := range []process.Spec{resourceManager, prometheusOperator, gardener.OpenTelemetryOperator(c)} {
+		if err := d.supervisor.Start(spec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *daemon) startCorpus(state *landscape.ClusterState, c *cluster.Cluster) error {
+	return d.supervisor.Start(process.Spec{
+		Name: c.Name + "-corpus",
+		Path: filepath.Join(c.BinDir, "corpus"),
+		Args: []string{
+			"--listen=" + c.HostPort(gardener.PortCorpus),
+			"--seed=" + state.Seed,
+			"--series=" + strconv.Itoa(d.state.CorpusSeries),
+		},
+	})
+}
+
+// startNode starts the node and the ingress gateways of a cluster in this process.
+func (d *daemon) startNode(runCtx context.Context, c *cluster.Cluster) error {
+	config, err := c.RESTConfig()
+	if err != nil {
+		return err
+	}
+	n, err := node.New(node.Config{
+		Cluster:       c.Name,
+		Index:         c.Index,
+		RESTConfig:    config,
+		StateDir:      filepath.Join(d.state.Dir, "nodes"),
+		LogDir:        filepath.Join(d.state.LogDir(), "pods"),
+		Images:        images(c.BinDir),
+		ExternalHosts: d.externalHosts(),
+		Logger:        d.log,
+	})
+	if err != nil {
+		return err
+	}
+	d.background(runCtx, "node of cluster "+c.Name, n.Start)
+
+	gateways := []ingress.GatewayWorkload{{Namespace: gardener.NamespaceSeedIstioIngress, Labels: gardener.SeedIstioLabels()}}
+	if c.Index == cluster.IndexRuntime {
+		gateways = append(gateways, ingress.GatewayWorkload{Namespace: gardener.NamespaceGardenIstioIngress, Labels: gardener.GardenIstioLabels()})
+	}
+	proxy, err := ingress.New(ingress.Config{
+		RESTConfig:      config,
+		Address:         net.JoinHostPort(c.IngressAddress(), strconv.Itoa(ingress.DefaultPort)),
+		Gateways:        gateways,
+		DefaultExportTo: []string{ingress.ExportToNone},
+		Logger:          d.log.WithName("ingress").WithValues("cluster", c.Name),
+	})
+	if err != nil {
+		return err
+	}
+	d.background(runCtx, "ingress of cluster "+c.Name, proxy.Start)
+	return nil
+}
+
+// images says which binary stands for which image.
+func images(binDir string) []node.Image {
+	return []node.Image{
+		{Match: "prometheus-config-reloader", Binary: filepath.Join(binDir, "prometheus-config-reloader"), Path: "/bin/prometheus-config-reloader"},
+		{Match: "prometheus/prometheus", Binary: filepath.Join(binDir, "prometheus"), Path: "/bin/prometheus"},
+		{Match: "opentelemetry-collector", Binary: filepath.Join(binDir, "otelcol"), Path: "/bin/otelcol"},
+	}
+}
+
+// externalHosts are the names under which the ingress gateways can be reached from everywhere.
+func (d *daemon) externalHosts() map[string]string {
+	hosts := map[string]string{"*." + gardener.GardenIngressDomain: d.landscape.Runtime.IngressAddress()}
+	for i, state := range d.state.Clusters {
+		if state.Seed != "" {
+			hosts["*."+gardener.SeedIngressDomain(state.Seed)] = d.clusters[i].IngressAddress()
+		}
+	}
+	return hosts
+}
+
+// prometheusPods are the Prometheus pods of a cluster.
+func (d *daemon) prometheusPods(c *cluster.Cluster) []string {
+	var pods []string
+	for _, prometheus := range d.state.Prometheis {
+		if prometheus.Cluster == c.Name {
+			pods = append(pods, prometheus.Pod)
+		}
+	}
+	return pods
+}
+
+func (d *daemon) seedNames() []string {
+	var names []string
+	for _, state := range d.state.Seeds() {
+		names = append(names, state.Seed)
+	}
+	return names
+}
+
+// startVirtualGardenResourceManager starts the resource manager that reads from the runtime cluster and writes to the
+// virtual garden, when both are there.
+func (d *daemon) startVirtualGardenResourceManager(ctx context.Context) error {
+	if err := waitFor(ctx, d.runtimeReady, d.gardenReady); err != nil {
+		return err
+	}
+	spec, err := gardener.ResourceManagerForVirtualGarden(d.landscape.Runtime, d.landscape.VirtualGarden)
+	if err != nil {
+		return err
+	}
+	return d.supervisor.Start(spec)
+}
+
+func waitFor(ctx context.Context, channels ...<-chan struct{}) error {
+	for _, channel := range channels {
+		select {
+		case <-channel:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// startExtensions starts the extension's processes of a cluster and creates the Extension objects.
+func (d *daemon) startExtensions(ctx context.Context, state *landscape.ClusterState, c *cluster.Cluster, seedClient client.Client) error {
+	if c.Index == cluster.IndexRuntime {
+		spec, err := d.landscape.GardenExtension()
+		if err != nil {
+			return err
+		}
+		if err := d.supervisor.Start(spec); err != nil {
+			return err
+		}
+		if err := gardener.EnableGarden(ctx, seedClient, gardener.GardenProviderConfig()); err != nil {
+			return err
+		}
+	}
+
+	if err := waitFor(ctx, d.gardenReady); err != nil {
+		return err
+	}
+	gardenClient, err := d.landscape.VirtualGarden.Client(kubernetes.GardenScheme)
+	if err != nil {
+		return err
+	}
+	spec, err := d.landscape.SeedExtension(ctx, gardenClient, state.Seed, c)
+	if err != nil {
+		return err
+	}
+	if err := d.supervisor.Start(spec); err != nil {
+		return err
+	}
+	if err := gardener.EnableSeed(ctx, gardenClient, seedClient, state.Seed, gardener.SeedProviderConfig(d.state.ScrapeInterval)); err != nil {
+		return err
+	}
+	d.progress.step("cluster %s: the extension runs", c.Name)
+	return nil
+}

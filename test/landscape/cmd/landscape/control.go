@@ -1,0 +1,90 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/process"
+)
+
+// progress collects what the daemon tells `landscape up`.
+type progress struct {
+	mu     sync.Mutex
+	report landscape.Report
+	start  time.Time
+}
+
+func newProgress() *progress { return &progress{start: time.Now()} }
+
+// step reports that something has been done.
+func (p *progress) step(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	text := fmt.Sprintf(format, args...)
+	p.report.Steps = append(p.report.Steps, landscape.Step{Elapsed: time.Since(p.start), Text: text})
+	fmt.Printf("%6.1fs %s\n", time.Since(p.start).Seconds(), text)
+}
+
+// finish reports the end of the start.
+func (p *progress) finish(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.report.Done = true
+	if err != nil {
+		p.report.Error = err.Error()
+		fmt.Printf("%6.1fs failed: %v\n", time.Since(p.start).Seconds(), err)
+	}
+}
+
+func (p *progress) get() landscape.Report {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.report
+}
+
+// serveControl serves the control endpoint: the progress, the statuses of the processes and a few actions on them.
+func serveControl(ctx context.Context, listener net.Listener, p *progress, supervisor *process.Supervisor) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /report", func(w http.ResponseWriter, _ *http.Request) {
+		report := p.get()
+		report.Processes = supervisor.Statuses()
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(report)
+	})
+	mux.HandleFunc("POST /processes/{name}/{action}", func(w http.ResponseWriter, r *http.Request) {
+		if err := act(supervisor, r.PathValue("name"), r.PathValue("action")); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		}
+	})
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	_ = server.Serve(listener)
+}
+
+func act(supervisor *process.Supervisor, name, action string) error {
+	switch action {
+	case "stop":
+		return supervisor.Stop(name)
+	case "restart":
+		return supervisor.Restart(name)
+	case "kill":
+		return supervisor.Signal(name, syscall.SIGKILL)
+	case "pause":
+		return supervisor.Signal(name, syscall.SIGSTOP)
+	case "continue":
+		return supervisor.Signal(name, syscall.SIGCONT)
+	default:
+		return fmt.Errorf("unknown action %q: use stop, restart, kill, pause or continue", action)
+	}
+}

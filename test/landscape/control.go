@@ -1,0 +1,74 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package landscape
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/process"
+)
+
+// Step is a step of the start of the landscape that has been done.
+type Step struct {
+	// Elapsed is the time since the start.
+	Elapsed time.Duration `json:"elapsed"`
+	// Text says what has been done.
+	Text string `json:"text"`
+}
+
+// Report is what the daemon tells about itself.
+type Report struct {
+	// Steps are the steps of the start that have been done.
+	Steps []Step `json:"steps"`
+	// Done says that the start is over.
+	Done bool `json:"done"`
+	// Error says why the start has failed.
+	Error string `json:"error,omitempty"`
+	// Processes are the statuses of the processes.
+	Processes []process.Status `json:"processes"`
+}
+
+var controlClient = &http.Client{Timeout: 20 * time.Second}
+
+// Report asks the daemon for its report.
+func (s *State) Report(ctx context.Context) (*Report, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.ControlURL+"/report", nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := controlClient.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("failed to reach the daemon of the landscape: %w", err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	report := &Report{}
+	if err := json.NewDecoder(response.Body).Decode(report); err != nil {
+		return nil, fmt.Errorf("failed to decode the report of the landscape's daemon: %w", err)
+	}
+	return report, nil
+}
+
+// Act does something to a process: stop, restart, kill, pause or continue.
+func (s *State) Act(ctx context.Context, processName, action string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.ControlURL+"/processes/"+processName+"/"+action, nil)
+	if err != nil {
+		return err
+	}
+	response, err := controlClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("failed to reach the daemon of the landscape: %w", err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(response.Body)
+		return fmt.Errorf("failed to %s process %s: %s", action, processName, text)
+	}
+	return nil
+}

@@ -1,0 +1,161 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package gardener
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/go-logr/logr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
+	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
+	operatorv1alpha1 "github.com/gardener/gardener/pkg/apis/operator/v1alpha1"
+	"github.com/gardener/gardener/pkg/component/extensions/extension"
+
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+)
+
+const (
+	// GardenExtensionName is the name of the Extension that gardener-operator creates in the namespace garden.
+	GardenExtensionName = gardenExtensionPrefix + constants.ExtensionType
+	// SeedExtensionName is the name of the Extension that gardenlet creates in the namespace garden.
+	SeedExtensionName = constants.ExtensionType
+
+	gardenExtensionPrefix = "garden-"
+	configAPIVersion      = "otel-federation.extensions.gardener.cloud/v1alpha1"
+)
+
+// SeedProviderConfig returns the providerConfig of the Extensions of class seed in this landscape.
+func SeedProviderConfig(scrapeInterval time.Duration) *runtime.RawExtension {
+	return rawExtension(map[string]any{
+		"apiVersion": configAPIVersion,
+		"kind":       "SeedFederationConfig",
+		"scrape":     map[string]any{"interval": scrapeInterval.String(), "timeout": max(scrapeInterval-time.Second, scrapeInterval/2).String()},
+		"queue":      map[string]any{"persistence": map[string]any{"size": "1Gi"}},
+	})
+}
+
+// GardenProviderConfig returns the providerConfig of the Extension of class garden in this landscape.
+func GardenProviderConfig() *runtime.RawExtension {
+	return rawExtension(map[string]any{
+		"apiVersion": configAPIVersion,
+		"kind":       "GardenFederationConfig",
+		"queue":      map[string]any{"persistence": map[string]any{"size": "1Gi"}},
+	})
+}
+
+func rawExtension(config map[string]any) *runtime.RawExtension {
+	// Marshalling maps of strings does not fail.
+	data, _ := json.Marshal(config)
+	return &runtime.RawExtension{Raw: data}
+}
+
+// EnableSeed enables the extension in the Seed, and creates or updates the Extension of class seed as gardenlet then does. It
+// does not wait.
+func EnableSeed(ctx context.Context, gardenClient, seedClient client.Client, seed string, providerConfig *runtime.RawExtension) error {
+	if err := patchSeed(ctx, gardenClient, seed, []gardencorev1beta1.Extension{{Type: constants.ExtensionType, ProviderConfig: providerConfig}}); err != nil {
+		return err
+	}
+	return enable(ctx, seedExtension(seedClient, providerConfig), "seed")
+}
+
+// DisableSeed disables the extension in the Seed, deletes the Extension of class seed as gardenlet then does, and waits until
+// it is gone.
+func DisableSeed(ctx context.Context, gardenClient, seedClient client.Client, seed string) error {
+	if err := patchSeed(ctx, gardenClient, seed, nil); client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	return disable(ctx, seedExtension(seedClient, nil), "seed")
+}
+
+// EnableGarden enables the extension in the Garden, and creates or updates the Extension of class garden as gardener-operator
+// then does. It does not wait.
+func EnableGarden(ctx context.Context, runtimeClient client.Client, providerConfig *runtime.RawExtension) error {
+	if err := patchGarden(ctx, runtimeClient, []operatorv1alpha1.GardenExtension{{Type: constants.ExtensionType, ProviderConfig: providerConfig}}); err != nil {
+		return err
+	}
+	return enable(ctx, gardenExtension(runtimeClient, providerConfig), "garden")
+}
+
+// DisableGarden disables the extension in the Garden, deletes the Extension of class garden as gardener-operator then does, and
+// waits until it is gone.
+func DisableGarden(ctx context.Context, runtimeClient client.Client) error {
+	if err := patchGarden(ctx, runtimeClient, nil); client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	return disable(ctx, gardenExtension(runtimeClient, nil), "garden")
+}
+
+func patchSeed(ctx context.Context, gardenClient client.Client, name string, extensions []gardencorev1beta1.Extension) error {
+	seed := &gardencorev1beta1.Seed{}
+	if err := gardenClient.Get(ctx, client.ObjectKey{Name: name}, seed); err != nil {
+		return fmt.Errorf("failed to read Seed %s: %w", name, err)
+	}
+	patch := client.MergeFrom(seed.DeepCopy())
+	seed.Spec.Extensions = extensions
+	if err := gardenClient.Patch(ctx, seed, patch); err != nil {
+		return fmt.Errorf("failed to change the extensions of Seed %s: %w", name, err)
+	}
+	return nil
+}
+
+func patchGarden(ctx context.Context, runtimeClient client.Client, extensions []operatorv1alpha1.GardenExtension) error {
+	garden := &operatorv1alpha1.Garden{}
+	if err := runtimeClient.Get(ctx, client.ObjectKey{Name: GardenName}, garden); err != nil {
+		return fmt.Errorf("failed to read Garden %s: %w", GardenName, err)
+	}
+	patch := client.MergeFrom(garden.DeepCopy())
+	garden.Spec.Extensions = extensions
+	if err := runtimeClient.Patch(ctx, garden, patch); err != nil {
+		return fmt.Errorf("failed to change the extensions of Garden %s: %w", GardenName, err)
+	}
+	return nil
+}
+
+func enable(ctx context.Context, e extension.Interface, class string) error {
+	if err := e.Deploy(ctx); err != nil {
+		return fmt.Errorf("failed to create the Extension of class %s: %w", class, err)
+	}
+	return nil
+}
+
+func disable(ctx context.Context, e extension.Interface, class string) error {
+	if err := e.Destroy(ctx); err != nil {
+		return fmt.Errorf("failed to delete the Extension of class %s: %w", class, err)
+	}
+	if err := e.WaitCleanup(ctx); err != nil {
+		return fmt.Errorf("the Extension of class %s has not gone: %w", class, err)
+	}
+	return nil
+}
+
+func seedExtension(c client.Client, providerConfig *runtime.RawExtension) extension.Interface {
+	return newExtension(c, extensionsv1alpha1.ExtensionClassSeed, nil, providerConfig)
+}
+
+func gardenExtension(c client.Client, providerConfig *runtime.RawExtension) extension.Interface {
+	return newExtension(c, extensionsv1alpha1.ExtensionClassGarden, new(gardenExtensionPrefix), providerConfig)
+}
+
+func newExtension(c client.Client, class extensionsv1alpha1.ExtensionClass, prefix *string, providerConfig *runtime.RawExtension) extension.Interface {
+	return extension.New(logr.Discard(), c, &extension.Values{
+		Class:      &class,
+		Namespace:  Namespace,
+		NamePrefix: prefix,
+		Extensions: map[string]extension.Extension{constants.ExtensionType: {
+			Extension: extensionsv1alpha1.Extension{
+				ObjectMeta: metav1.ObjectMeta{Name: constants.ExtensionType, Namespace: Namespace},
+				Spec:       extensionsv1alpha1.ExtensionSpec{DefaultSpec: extensionsv1alpha1.DefaultSpec{Type: constants.ExtensionType, ProviderConfig: providerConfig}},
+			},
+			Timeout: extension.DefaultTimeout,
+		}},
+	}, time.Second, extension.DefaultSevereThreshold, extension.DefaultTimeout)
+}

@@ -1,0 +1,280 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package gardener
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gardener/gardener/imagevector"
+	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
+	"github.com/gardener/gardener/pkg/client/kubernetes"
+	"github.com/gardener/gardener/pkg/component"
+	"github.com/gardener/gardener/pkg/component/observability/monitoring/prometheus"
+	aggregateprometheus "github.com/gardener/gardener/pkg/component/observability/monitoring/prometheus/aggregate"
+	cacheprometheus "github.com/gardener/gardener/pkg/component/observability/monitoring/prometheus/cache"
+	gardenprometheus "github.com/gardener/gardener/pkg/component/observability/monitoring/prometheus/garden"
+	gardenerutils "github.com/gardener/gardener/pkg/utils/gardener"
+	"github.com/gardener/gardener/pkg/utils/kubernetes/health"
+	"github.com/gardener/gardener/pkg/utils/managedresources"
+	"github.com/gardener/gardener/pkg/utils/retry"
+	secretsutils "github.com/gardener/gardener/pkg/utils/secrets"
+
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/cluster"
+)
+
+const (
+	managedResourceGarden    = "prometheus-" + gardenprometheus.Label
+	managedResourceAggregate = "prometheus-" + aggregateprometheus.Label
+)
+
+// DeployGardenPrometheus deploys Prometheus/garden as gardener-operator does, but without targets to federate: it gets the
+// seeds' metrics by push.
+func (l *Landscape) DeployGardenPrometheus(ctx context.Context, runtimeClient client.Client, seeds []string) error {
+	if err := gardenerutils.NewShootAccessSecret(gardenprometheus.AccessSecretName, Namespace).Reconcile(ctx, runtimeClient); err != nil {
+		return fmt.Errorf("failed to create the access secret of the garden Prometheus: %w", err)
+	}
+
+	host := "prometheus-garden." + GardenIngressDomain
+	tlsSecret, err := ingressCertificate(managedResourceGarden, host)
+	if err != nil {
+		return err
+	}
+	rules, err := gardenprometheus.CentralPrometheusRules(false, seeds)
+	if err != nil {
+		return fmt.Errorf("failed to render the rules of the garden Prometheus: %w", err)
+	}
+	values := prometheus.Values{
+		Name:              gardenprometheus.Label,
+		PriorityClassName: v1beta1constants.PriorityClassNameGardenSystem100,
+		StorageCapacity:   resource.MustParse("200Gi"),
+		Replicas:          2,
+		Retention:         new(monitoringv1.Duration("30d")),
+		RetentionSize:     "190GB",
+		ScrapeTimeout:     "50s",
+		ExternalLabels:    map[string]string{"landscape": ClusterIdentity},
+		HealthCheckBy:     prometheus.GardenerOperator,
+		AdditionalPodLabels: map[string]string{
+			v1beta1constants.LabelNetworkPolicyToPublicNetworks:                                                v1beta1constants.LabelNetworkPolicyAllowed,
+			v1beta1constants.LabelNetworkPolicyToPrivateNetworks:                                               v1beta1constants.LabelNetworkPolicyAllowed,
+			"networking.resources.gardener.cloud/to-" + v1beta1constants.LabelNetworkPolicyGardenScrapeTargets: v1beta1constants.LabelNetworkPolicyAllowed,
+		},
+		CentralConfigs: prometheus.CentralConfigs{
+			// The additional ones are left out: they scrape the kubelet, and there is none.
+			ServiceMonitors: gardenprometheus.CentralServiceMonitors(),
+			ScrapeConfigs:   gardenprometheus.CentralScrapeConfigs(nil, nil, nil),
+			PrometheusRules: rules,
+		},
+		Alerting: &prometheus.AlertingValues{Alertmanagers: []*prometheus.Alertmanager{{Name: "alertmanager-garden"}}},
+		Ingress: &prometheus.IngressValues{
+			Host:                         host,
+			WildcardCertSecretName:       &tlsSecret.Name,
+			IsGardenCluster:              true,
+			IstioIngressGatewayLabels:    GardenIstioLabels(),
+			IstioIngressGatewayNamespace: NamespaceGardenIstioIngress,
+		},
+		TargetCluster: &prometheus.TargetClusterValues{ServiceAccountName: gardenprometheus.ServiceAccountName},
+	}
+
+	objects, err := renderPrometheus(ctx, managedResourceGarden, values, tlsSecret)
+	if err != nil {
+		return err
+	}
+	l.scaleIntervals(objects)
+	enableOTLPReceiver(objects)
+	return createManagedResource(ctx, runtimeClient, managedResourceGarden, objects)
+}
+
+// DeployAggregatePrometheus deploys Prometheus/aggregate as gardenlet does. Besides its own rules it evaluates those of the
+// cache Prometheus, which does not exist here, and it scrapes the landscape's own processes and the corpus exporter.
+func (l *Landscape) DeployAggregatePrometheus(ctx context.Context, seedClient client.Client, name string, seed *cluster.Cluster) error {
+	if err := deployScrapeCredentials(ctx, seedClient, seed); err != nil {
+		return err
+	}
+	host := v1beta1constants.IngressDomainPrefixPrometheusAggregate + "." + SeedIngressDomain(name)
+	tlsSecret, err := ingressCertificate(managedResourceAggregate, host)
+	if err != nil {
+		return err
+	}
+	values := prometheus.Values{
+		Name:              aggregateprometheus.Label,
+		PriorityClassName: v1beta1constants.PriorityClassNameSeedSystem600,
+		StorageCapacity:   resource.MustParse("20Gi"),
+		Replicas:          1,
+		Retention:         new(monitoringv1.Duration("30d")),
+		RetentionSize:     "15GB",
+		ExternalLabels:    map[string]string{"seed": name},
+		HealthCheckBy:     prometheus.Gardenlet,
+		AdditionalPodLabels: map[string]string{
+			"networking.resources.gardener.cloud/to-" + v1beta1constants.LabelNetworkPolicySeedScrapeTargets: v1beta1constants.LabelNetworkPolicyAllowed,
+		},
+		CentralConfigs: prometheus.CentralConfigs{
+			PrometheusRules: append(aggregateprometheus.CentralPrometheusRules(seed == l.Runtime), cacheRules()...),
+			ScrapeConfigs:   append(aggregateprometheus.CentralScrapeConfigs(), landscapeScrapeConfigs(seed)...),
+			ServiceMonitors: aggregateprometheus.CentralServiceMonitors(),
+		},
+		Ingress: &prometheus.IngressValues{
+			Host:                         host,
+			WildcardCertSecretName:       &tlsSecret.Name,
+			IstioIngressGatewayLabels:    SeedIstioLabels(),
+			IstioIngressGatewayNamespace: NamespaceSeedIstioIngress,
+		},
+	}
+
+	objects, err := renderPrometheus(ctx, managedResourceAggregate, values, tlsSecret)
+	if err != nil {
+		return err
+	}
+	l.scaleIntervals(objects)
+	return createManagedResource(ctx, seedClient, managedResourceAggregate, objects)
+}
+
+// ingressCertificate returns a Secret with a certificate for the ingress of a Prometheus.
+func ingressCertificate(name, host string) (*corev1.Secret, error) {
+	certificate, err := (&secretsutils.CertificateSecretConfig{Name: name, CommonName: host, DNSNames: []string{host}, CertType: secretsutils.ServerCert}).Generate()
+	if err != nil {
+		return nil, fmt.Errorf("failed to generate the certificate of the ingress %s: %w", host, err)
+	}
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name + "-tls", Namespace: Namespace}, Data: certificate.SecretData()}, nil
+}
+
+// cacheRules returns the recording rules of the cache Prometheus under names that do not clash with the aggregate's.
+func cacheRules() []*monitoringv1.PrometheusRule {
+	var rules []*monitoringv1.PrometheusRule
+	for _, rule := range cacheprometheus.CentralPrometheusRules() {
+		rule = rule.DeepCopy()
+		rule.Name = "cache-" + rule.Name
+		rules = append(rules, rule)
+	}
+	return rules
+}
+
+func renderPrometheus(ctx context.Context, managedResource string, values prometheus.Values, existing ...client.Object) ([]client.Object, error) {
+	image, err := imagevector.Containers().FindImage(imagevector.ContainerImageNamePrometheus)
+	if err != nil {
+		return nil, err
+	}
+	values.Image, values.ClusterType = image.String(), component.ClusterTypeSeed
+	if image.Version != nil {
+		values.Version = *image.Version
+	}
+	return render(ctx, managedResource, func(c client.Client) component.Deployer {
+		return prometheus.New(logr.Discard(), c, Namespace, values)
+	}, existing...)
+}
+
+// scaleIntervals replaces the intervals of a minute, which Gardener uses, by those of the landscape.
+func (l *Landscape) scaleIntervals(objects []client.Object) {
+	interval := monitoringv1.Duration(l.ScrapeInterval.String())
+	timeout := monitoringv1.Duration(max(l.ScrapeInterval-time.Second, l.ScrapeInterval/2).String())
+
+	for _, object := range objects {
+		switch o := object.(type) {
+		case *monitoringv1.Prometheus:
+			o.Spec.ScrapeInterval, o.Spec.EvaluationInterval, o.Spec.ScrapeTimeout = interval, interval, timeout
+		case *monitoringv1.PrometheusRule:
+			for i := range o.Spec.Groups {
+				o.Spec.Groups[i].Interval = nil
+			}
+		case *monitoringv1alpha1.ScrapeConfig:
+			o.Spec.ScrapeInterval, o.Spec.ScrapeTimeout = nil, nil
+		case *monitoringv1.ServiceMonitor:
+			for i := range o.Spec.Endpoints {
+				o.Spec.Endpoints[i].Interval, o.Spec.Endpoints[i].ScrapeTimeout = "", ""
+			}
+		}
+	}
+}
+
+// enableOTLPReceiver makes Prometheus/garden accept what the fan-out collectors push, with the names and labels as they are,
+// and with samples that are late because a queue was drained.
+func enableOTLPReceiver(objects []client.Object) {
+	for _, object := range objects {
+		if o, ok := object.(*monitoringv1.Prometheus); ok {
+			o.Spec.EnableOTLPReceiver = new(true)
+			o.Spec.OTLP = &monitoringv1.OTLPConfig{TranslationStrategy: new(monitoringv1.NoTranslation)}
+			o.Spec.TSDB = &monitoringv1.TSDBSpec{OutOfOrderTimeWindow: new(monitoringv1.Duration("2h"))}
+		}
+	}
+}
+
+// createManagedResource creates the ManagedResource of a Prometheus. What configures it is created before: config-reloader
+// does not notice what changes in its first seconds, which is earlier here than a kubelet would bring it into the pod.
+func createManagedResource(ctx context.Context, c client.Client, name string, objects []client.Object) error {
+	for _, object := range objects {
+		if _, ok := object.(*monitoringv1.Prometheus); ok {
+			continue
+		}
+		if err := apply(ctx, c, object); err != nil {
+			return err
+		}
+	}
+
+	registry := managedresources.NewRegistry(kubernetes.SeedScheme, kubernetes.SeedCodec, kubernetes.SeedSerializer)
+	data, err := registry.AddAllAndSerialize(objects...)
+	if err != nil {
+		return fmt.Errorf("failed to serialize the objects of ManagedResource %s: %w", name, err)
+	}
+	if err := managedresources.CreateForSeedWithLabels(ctx, c, Namespace, name, false, map[string]string{v1beta1constants.LabelCareConditionType: v1beta1constants.ObservabilityComponentsHealthy}, data); err != nil {
+		return fmt.Errorf("failed to create ManagedResource %s: %w", name, err)
+	}
+	return nil
+}
+
+// WaitForPrometheis waits until the Prometheis of a cluster are ready and config-reloader watches their configuration.
+func WaitForPrometheis(ctx context.Context, c client.Client, pods ...string) error {
+	for _, name := range pods {
+		pod := &corev1.Pod{}
+		if err := retry.UntilTimeout(ctx, 250*time.Millisecond, 2*time.Minute, func(ctx context.Context) (bool, error) {
+			if err := c.Get(ctx, client.ObjectKey{Namespace: Namespace, Name: name}, pod); err != nil {
+				return retry.MinorError(err)
+			}
+			if err := health.CheckPod(pod); err != nil {
+				return retry.MinorError(err)
+			}
+			if err := reloaderWatches(ctx, pod.Status.PodIP); err != nil {
+				return retry.MinorError(err)
+			}
+			return retry.Ok()
+		}); err != nil {
+			return fmt.Errorf("pod %s is not ready: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// reloaderWatches returns an error if the config-reloader of a pod does not watch the configuration yet.
+func reloaderWatches(ctx context.Context, podIP string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(podIP, "8080")+"/metrics", nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	scanner := bufio.NewScanner(response.Body)
+	for scanner.Scan() {
+		if value, ok := strings.CutPrefix(scanner.Text(), "reloader_watches "); ok && value != "0" {
+			return nil
+		}
+	}
+	return errors.New("config-reloader does not watch the configuration yet")
+}
