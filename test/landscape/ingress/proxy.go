@@ -117,6 +117,9 @@ func (p *Proxy) start(ctx context.Context, group *errgroup.Group) error {
 		if err := p.watch(ctx, changes); err != nil {
 			return err
 		}
+		if !p.cache.WaitForCacheSync(ctx) {
+			return errors.New("failed to read the objects that configure the gateways")
+		}
 	}
 	if err := p.Refresh(ctx); err != nil {
 		return err
