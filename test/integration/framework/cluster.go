@@ -168,5 +168,5 @@ func repositoryRoot() string {
 
 // Address is the host and port of the API server.
 func (c *Cluster) Address() string {
-	return c.environment.ControlPlane.GetAPIServer().SecureServing.HostPort()
+	return c.environment.ControlPlane.GetAPIServer().HostPort()
 }
