@@ -39,6 +39,9 @@ if [[ -n "${unformatted}" ]]; then
   exit 1
 fi
 
+echo "> Check go.mod"
+go mod tidy -diff
+
 echo "> Vet"
 GOFLAGS="${GOFLAGS:--trimpath}" go vet "${packages[@]}"
 
