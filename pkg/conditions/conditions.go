@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 
+	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -33,20 +34,32 @@ const (
 	ReasonExposed = "Exposed"
 )
 
-// Set sets a condition in the status of an Extension. Nothing is written if nothing changes.
+// Set sets a condition in the status of an Extension. Nothing is written if nothing changes. A conflict with another writer is
+// resolved by reading the Extension again.
 func Set(ctx context.Context, c client.Client, clock clock.Clock, ex *extensionsv1alpha1.Extension, conditionType gardencorev1beta1.ConditionType, status gardencorev1beta1.ConditionStatus, reason, message string) error {
-	var (
-		old     = v1beta1helper.GetOrInitConditionWithClock(clock, ex.Status.Conditions, conditionType)
-		updated = v1beta1helper.UpdatedConditionWithClock(clock, old, status, reason, message)
-		patch   = client.MergeFromWithOptions(ex.DeepCopy(), client.MergeFromWithOptimisticLock{})
-	)
+	isRetry := false
 
-	if current := v1beta1helper.GetCondition(ex.Status.Conditions, conditionType); current != nil && current.Status == status && current.Reason == reason && current.Message == message {
-		return nil
-	}
+	if err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		if isRetry {
+			if err := c.Get(ctx, client.ObjectKeyFromObject(ex), ex); err != nil {
+				return err
+			}
+		}
+		isRetry = true
 
-	ex.Status.Conditions = v1beta1helper.MergeConditions(ex.Status.Conditions, updated)
-	if err := c.Status().Patch(ctx, ex, patch); err != nil {
+		if current := v1beta1helper.GetCondition(ex.Status.Conditions, conditionType); current != nil && current.Status == status && current.Reason == reason && current.Message == message {
+			return nil
+		}
+
+		var (
+			patch   = client.MergeFromWithOptions(ex.DeepCopy(), client.MergeFromWithOptimisticLock{})
+			old     = v1beta1helper.GetOrInitConditionWithClock(clock, ex.Status.Conditions, conditionType)
+			updated = v1beta1helper.UpdatedConditionWithClock(clock, old, status, reason, message)
+		)
+
+		ex.Status.Conditions = v1beta1helper.MergeConditions(ex.Status.Conditions, updated)
+		return c.Status().Patch(ctx, ex, patch)
+	}); err != nil {
 		return fmt.Errorf("failed to set condition %s of Extension %s/%s: %w", conditionType, ex.Namespace, ex.Name, err)
 	}
 	return nil

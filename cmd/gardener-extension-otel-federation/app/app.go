@@ -83,11 +83,8 @@ func run(ctx context.Context, opts *options) error {
 		return fmt.Errorf("failed to create the manager: %w", err)
 	}
 
-	if err := addChecks(mgr, "informer-sync", mgr.GetCache()); err != nil {
+	if err := addChecks(mgr); err != nil {
 		return err
-	}
-	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
-		return fmt.Errorf("failed to add the health check ping: %w", err)
 	}
 
 	opts.heartbeat.Completed().Apply(&heartbeat.DefaultAddOptions)
@@ -198,8 +195,9 @@ func newGardenCluster(mgr manager.Manager, seedName string) (cluster.Cluster, er
 		return nil, fmt.Errorf("failed to connect to the virtual garden: %w", err)
 	}
 
-	if err := addChecks(mgr, "garden-informer-sync", gardenCluster.GetCache()); err != nil {
-		return nil, err
+	// No liveness: a virtual garden that is down is no reason to restart.
+	if err := mgr.AddReadyzCheck("garden-informer-sync", gardenerhealthz.NewCacheSyncHealthz(gardenCluster.GetCache())); err != nil {
+		return nil, fmt.Errorf("failed to add the readiness check garden-informer-sync: %w", err)
 	}
 	if err := mgr.Add(gardenCluster); err != nil {
 		return nil, fmt.Errorf("failed to add the virtual garden to the manager: %w", err)
@@ -207,12 +205,15 @@ func newGardenCluster(mgr manager.Manager, seedName string) (cluster.Cluster, er
 	return gardenCluster, nil
 }
 
-func addChecks(mgr manager.Manager, name string, c cache.Cache) error {
-	if err := mgr.AddHealthzCheck(name, gardenerhealthz.NewCacheSyncHealthzWithDeadline(mgr.GetLogger(), clock.RealClock{}, c, gardenerhealthz.DefaultCacheSyncDeadline)); err != nil {
-		return fmt.Errorf("failed to add the health check %s: %w", name, err)
+func addChecks(mgr manager.Manager) error {
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("failed to add the health check ping: %w", err)
 	}
-	if err := mgr.AddReadyzCheck(name, gardenerhealthz.NewCacheSyncHealthz(c)); err != nil {
-		return fmt.Errorf("failed to add the readiness check %s: %w", name, err)
+	if err := mgr.AddHealthzCheck("informer-sync", gardenerhealthz.NewCacheSyncHealthzWithDeadline(mgr.GetLogger(), clock.RealClock{}, mgr.GetCache(), gardenerhealthz.DefaultCacheSyncDeadline)); err != nil {
+		return fmt.Errorf("failed to add the health check informer-sync: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("informer-sync", gardenerhealthz.NewCacheSyncHealthz(mgr.GetCache())); err != nil {
+		return fmt.Errorf("failed to add the readiness check informer-sync: %w", err)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -33,8 +34,9 @@ func claimName(collectorName string) string {
 }
 
 // DeployClaim creates the PersistentVolumeClaim for the queue of the collector with the given name, if the queue needs one, and
-// enlarges it if the queue has become larger. Nothing else about a claim can be changed. It is not part of the ManagedResource,
-// because gardener-resource-manager would try to reset what Kubernetes sets in its immutable specification.
+// enlarges it if the queue has become larger. Nothing else about a claim can be changed, and not even that as long as it is not
+// bound to a volume. It is not part of the ManagedResource, because gardener-resource-manager would try to reset what Kubernetes
+// sets in its immutable specification.
 func DeployClaim(ctx context.Context, c client.Client, collectorName, namespace string, labels map[string]string, queue Queue) error {
 	if queue.Storage != StoragePersistentVolume {
 		return nil
@@ -44,15 +46,20 @@ func DeployClaim(ctx context.Context, c client.Client, collectorName, namespace 
 	if _, err := controllerutil.CreateOrPatch(ctx, c, claim, func() error {
 		claim.Labels = labels
 
-		if claim.CreationTimestamp.IsZero() {
+		isNew := claim.CreationTimestamp.IsZero()
+		if isNew {
 			claim.Spec.AccessModes = []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}
 			claim.Spec.StorageClassName = queue.StorageClassName
 		}
-		if size := claim.Spec.Resources.Requests[corev1.ResourceStorage]; size.Cmp(queue.Size) < 0 {
+		if size := claim.Spec.Resources.Requests[corev1.ResourceStorage]; size.Cmp(queue.Size) < 0 && (isNew || claim.Status.Phase == corev1.ClaimBound) {
 			claim.Spec.Resources.Requests = corev1.ResourceList{corev1.ResourceStorage: queue.Size}
 		}
 		return nil
 	}); err != nil {
+		if apierrors.IsForbidden(err) || apierrors.IsInvalid(err) {
+			return fmt.Errorf("spec.providerConfig.queue.persistence: PersistentVolumeClaim %s/%s cannot be deployed with size %s (its StorageClass must allow volume expansion to enlarge it): %w",
+				namespace, claim.Name, queue.Size.String(), err)
+		}
 		return fmt.Errorf("failed to deploy PersistentVolumeClaim %s/%s: %w", namespace, claim.Name, err)
 	}
 	return nil

@@ -210,6 +210,11 @@ var _ = Describe("Actuator", func() {
 				expectWildcard(ca)
 			})
 
+			It("should publish nothing if ca.crt is an intermediate certificate of a public CA", func() {
+				certificate.Data["ca.crt"] = certificate.Data["tls.crt"]
+				expectWildcard(nil)
+			})
+
 			It("should publish nothing if the root is public", func() {
 				expectWildcard(nil)
 			})

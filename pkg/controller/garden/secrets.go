@@ -124,21 +124,24 @@ func (a *actuator) generateCertificates(ctx context.Context, log logr.Logger, ga
 	}, nil
 }
 
-// issuerOf returns the private CA that issued a wildcard certificate: its `ca.crt` or the self-signed root in its chain. The
-// roots of public CAs are not part of a chain; for them it returns nothing.
+// issuerOf returns the private CA that issued a wildcard certificate: the self-signed root in its `ca.crt` or in its chain.
+// Public CAs put neither there, at most an intermediate certificate, which may be another one after the next renewal; for them
+// it returns nothing.
 func issuerOf(wildcard *corev1.Secret) ([]byte, error) {
-	if ca := wildcard.Data[secretsutils.DataKeyCertificateCA]; len(ca) > 0 {
-		return ca, nil
-	}
+	for _, key := range []string{secretsutils.DataKeyCertificateCA, corev1.TLSCertKey} {
+		if len(wildcard.Data[key]) == 0 {
+			continue
+		}
 
-	chain, err := certutil.ParseCertsPEM(wildcard.Data[corev1.TLSCertKey])
-	if err != nil {
-		return nil, fmt.Errorf("the wildcard certificate in Secret %s/%s is invalid: %w", wildcard.Namespace, wildcard.Name, err)
-	}
+		chain, err := certutil.ParseCertsPEM(wildcard.Data[key])
+		if err != nil {
+			return nil, fmt.Errorf("%s of the wildcard certificate in Secret %s/%s is invalid: %w", key, wildcard.Namespace, wildcard.Name, err)
+		}
 
-	root := chain[len(chain)-1]
-	if selfSigned := root.CheckSignatureFrom(root) == nil; selfSigned {
-		return certutil.EncodeCertificates(root)
+		root := chain[len(chain)-1]
+		if selfSigned := root.CheckSignatureFrom(root) == nil; selfSigned {
+			return certutil.EncodeCertificates(root)
+		}
 	}
 	return nil, nil
 }

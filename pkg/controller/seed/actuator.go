@@ -70,7 +70,8 @@ func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extension
 		}
 		if running {
 			// A Secret that vanished must not take a running collector away: what it reads is still mounted.
-			return a.setCredentialsCondition(ctx, ex, gardencorev1beta1.ConditionProgressing, conditions.ReasonCredentialsMissing, problem)
+			return a.setCredentialsCondition(ctx, ex, gardencorev1beta1.ConditionProgressing, conditions.ReasonCredentialsMissing,
+				problem+" The collector goes on with what it has; changes of the configuration are not applied until then.")
 		}
 	}
 

@@ -169,7 +169,8 @@ var _ = Describe("Actuator", func() {
 			Expect(reconcile()).To(Succeed())
 
 			Expect(managedResource()).To(Equal(before))
-			expectCondition("Progressing", "CredentialsMissing", "Credentials for seed my-seed have not been issued yet: is the extension enabled in the Garden?")
+			expectCondition("Progressing", "CredentialsMissing", "Credentials for seed my-seed have not been issued yet: is the extension enabled in the Garden? "+
+				"The collector goes on with what it has; changes of the configuration are not applied until then.")
 		})
 
 		It("should use the garden endpoint of the providerConfig", func() {
@@ -192,7 +193,7 @@ var _ = Describe("Actuator", func() {
 			provide(`"garden":{"endpoint":"https://other.example.com","tokenSecretRef":{"name":"mine"}}`)
 			Expect(reconcile()).To(Succeed())
 			expectNoCollector()
-			expectCondition("Progressing", "CredentialsMissing", `Secret garden/mine, which spec.providerConfig.garden.tokenSecretRef names, does not exist: create it with the key "token".`)
+			expectCondition("Progressing", "CredentialsMissing", `Secret garden/mine, which spec.providerConfig.garden.tokenSecretRef names, does not exist: create it with the key "token", and reconcile the Extension again (annotation gardener.cloud/operation=reconcile).`)
 
 			Expect(c.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "mine", Namespace: "garden"}})).To(Succeed())
 			Expect(reconcile()).To(Succeed())

@@ -78,7 +78,7 @@ func (a *actuator) overriddenDestination(ctx context.Context, namespace string, 
 	secret := &corev1.Secret{}
 	if err := a.client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: override.TokenSecretRef.Name}, secret); err != nil {
 		if apierrors.IsNotFound(err) {
-			return nil, fmt.Sprintf("Secret %s/%s, which spec.providerConfig.garden.tokenSecretRef names, does not exist: create it with the key %q.",
+			return nil, fmt.Sprintf("Secret %s/%s, which spec.providerConfig.garden.tokenSecretRef names, does not exist: create it with the key %q, and reconcile the Extension again (annotation gardener.cloud/operation=reconcile).",
 				namespace, override.TokenSecretRef.Name, constants.DataKeyToken), nil
 		}
 		return nil, "", fmt.Errorf("failed to get Secret %s/%s: %w", namespace, override.TokenSecretRef.Name, err)

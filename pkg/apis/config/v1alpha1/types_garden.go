@@ -38,11 +38,12 @@ type GardenFederationConfig struct {
 	Token TokenConfiguration `json:"token,omitzero"`
 	// OutOfOrderTimeWindow is how much older than the newest sample of its series a sample may be to be still accepted by the
 	// garden Prometheus, as a duration in whole milliseconds, more than zero. It should be no shorter than the time that the
-	// queues can hold.
+	// queues can hold. It is not in effect yet: set `spec.tsdb.outOfOrderTimeWindow` of the Prometheus by hand.
 	// Default: 2h.
 	// +optional
 	OutOfOrderTimeWindow *metav1.Duration `json:"outOfOrderTimeWindow,omitempty"`
-	// HandOver configures how Gardener's own federation (pull) is replaced by this one (push), seed by seed.
+	// HandOver configures how Gardener's own federation (pull) is replaced by this one (push), seed by seed. It is not in
+	// effect yet: all seeds go on being pulled.
 	// +optional
 	HandOver HandOverConfiguration `json:"handOver,omitzero"`
 	// SeedSelector selects the seeds, by the labels of the Seed resource, that get credentials.
