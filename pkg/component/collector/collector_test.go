@@ -124,9 +124,17 @@ var _ = Describe("Collector", func() {
 			})
 		}
 
-		It("should enlarge a claim but neither shrink it nor change its class", func() {
+		It("should enlarge a claim as soon as it is bound, but neither shrink it nor change its class", func() {
 			deploy("4Gi", new("fast"))
 			expect("4Gi")
+			deploy("5Gi", new("fast"))
+			expect("4Gi")
+
+			claims := &corev1.PersistentVolumeClaimList{}
+			Expect(c.List(ctx, claims)).To(Succeed())
+			Expect(claims.Items).To(HaveLen(1))
+			claims.Items[0].Status.Phase = corev1.ClaimBound
+			Expect(c.Status().Update(ctx, &claims.Items[0])).To(Succeed())
 			deploy("5Gi", new("fast"))
 			expect("5Gi")
 			deploy("1Gi", new("slow"))
