@@ -45,6 +45,10 @@ go mod tidy -diff
 echo "> Vet"
 GOFLAGS="${GOFLAGS:--trimpath}" go vet "${packages[@]}"
 
+# golangci-lint caches findings together with the paths of the files that they are in. With -trimpath two clones share its keys,
+# so that a cache of the user would bring findings of other folders, to which this folder's exclusions do not apply.
+export GOLANGCI_LINT_CACHE="${PWD}/bin/cache/golangci-lint"
+
 echo "> Lint"
 GOFLAGS="${GOFLAGS:--trimpath}" "${TOOLS_BIN_DIR}/golangci-lint" run "${packages[@]}"
 
