@@ -98,17 +98,18 @@ func (s *seedCollector) receiver() map[string]any {
 	}
 }
 
-// resourceProcessor strips the resources. The shared resource loses its identity, so that Prometheus adds no `job` and
-// `instance` of its own; the resource of `up` and `scrape_*` keeps just that. A resource with any further attribute would
-// become a series `target_info`, which pull does not have.
+// resourceProcessor gives series their labels `otel_scope_*` back, and strips the resources. The shared resources lose their
+// identity, so that Prometheus adds no `job` and `instance` of its own; the resource of `up` and `scrape_*` keeps just that. A
+// resource with any further attribute would become a series `target_info`, which pull does not have.
 func resourceProcessor() map[string]any {
 	const jobAttribute = `resource.attributes["service.name"]`
 
 	return map[string]any{
 		"error_mode": "propagate",
 		"metric_statements": []any{
+			fmt.Sprintf(`replace_all_patterns(datapoint.attributes, "key", %q, %q) where %s == %q`, "^"+carriedScopePrefix, scopePrefix, jobAttribute, sharedScopedResource),
 			`keep_keys(resource.attributes, ["service.name", "service.instance.id"])`,
-			fmt.Sprintf(`keep_keys(resource.attributes, []) where %s == %q`, jobAttribute, sharedResource),
+			fmt.Sprintf(`keep_keys(resource.attributes, []) where %[1]s == %[2]q or %[1]s == %[3]q`, jobAttribute, sharedResource, sharedScopedResource),
 		},
 	}
 }

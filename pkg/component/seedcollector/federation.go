@@ -42,10 +42,17 @@ const (
 	carriedJob      = "otel_federation_job"
 	carriedInstance = "otel_federation_instance"
 	sharedResource  = "otel-federation"
+
+	// The receiver takes labels with the prefix `otel_scope_` for the instrumentation scope and removes them. So they travel
+	// under another prefix, and series that have any share a resource of their own, by which they are found.
+	scopePrefix          = "otel_scope_"
+	carriedScopePrefix   = "otel_federation_scope_"
+	labelScoped          = "otel_federation_scoped"
+	sharedScopedResource = "otel-federation-scoped"
 )
 
 // metricRelabelConfigs returns the relabelling of the scraped series: what Gardener's ScrapeConfig does, then the exchange
-// of `job` and `instance` described above. It does not apply to `up` and the other series that the receiver itself makes.
+// of `job`, `instance` and `otel_scope_*` described above. It does not apply to `up` and the other series that the receiver itself makes.
 func metricRelabelConfigs() []any {
 	return []any{
 		copyLabel(labelAlertName, labelShootAlertName),
@@ -53,11 +60,24 @@ func metricRelabelConfigs() []any {
 		copyLabel(labelInstance, carriedInstance),
 		setLabel(labelJob, sharedResource),
 		setLabel(labelInstance, sharedResource),
+		// The collector expands `$` in its configuration.
+		mapLabels(scopePrefix+"(.+)", carriedScopePrefix+"$$1"),
+		mapLabels(scopePrefix+".+", labelScoped),
+		map[string]any{"source_labels": []any{labelScoped}, "regex": ".+", "target_label": labelJob, "replacement": sharedScopedResource},
+		dropLabels(scopePrefix + ".+|" + labelScoped),
 	}
 }
 
 func copyLabel(from, to string) map[string]any {
 	return map[string]any{"source_labels": []any{from}, "target_label": to}
+}
+
+func mapLabels(regex, to string) map[string]any {
+	return map[string]any{"action": "labelmap", "regex": regex, "replacement": to}
+}
+
+func dropLabels(regex string) map[string]any {
+	return map[string]any{"action": "labeldrop", "regex": regex}
 }
 
 func setLabel(name, value string) map[string]any {

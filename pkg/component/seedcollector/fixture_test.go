@@ -97,8 +97,9 @@ func expectedConfig() otelv1beta1.Config {
 			"transform/resource": map[string]any{
 				"error_mode": "propagate",
 				"metric_statements": []any{
+					`replace_all_patterns(datapoint.attributes, "key", "^otel_federation_scope_", "otel_scope_") where resource.attributes["service.name"] == "otel-federation-scoped"`,
 					`keep_keys(resource.attributes, ["service.name", "service.instance.id"])`,
-					`keep_keys(resource.attributes, []) where resource.attributes["service.name"] == "otel-federation"`,
+					`keep_keys(resource.attributes, []) where resource.attributes["service.name"] == "otel-federation" or resource.attributes["service.name"] == "otel-federation-scoped"`,
 				},
 			},
 			"attributes/identity": map[string]any{
@@ -155,6 +156,10 @@ func expectedScrapeConfig() map[string]any {
 			map[string]any{"source_labels": []any{"instance"}, "target_label": "otel_federation_instance"},
 			map[string]any{"target_label": "job", "replacement": "otel-federation"},
 			map[string]any{"target_label": "instance", "replacement": "otel-federation"},
+			map[string]any{"action": "labelmap", "regex": "otel_scope_(.+)", "replacement": "otel_federation_scope_$$1"},
+			map[string]any{"action": "labelmap", "regex": "otel_scope_.+", "replacement": "otel_federation_scoped"},
+			map[string]any{"source_labels": []any{"otel_federation_scoped"}, "regex": ".+", "target_label": "job", "replacement": "otel-federation-scoped"},
+			map[string]any{"action": "labeldrop", "regex": "otel_scope_.+|otel_federation_scoped"},
 		},
 		"static_configs": []any{map[string]any{
 			"targets": []any{"prometheus-aggregate:80"},

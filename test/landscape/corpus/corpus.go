@@ -7,9 +7,15 @@
 //
 // A scraper must honour the labels. Recorded series have neither job nor instance: to keep a scraper from adding its own they
 // are exposed as empty labels, like /federate exposes them.
+//
+// By default no alert of Gardener fires because of the corpus. A file can hide series and add those of an incident at run time.
+//
+// Instead of a seed's series, those of the garden's own exporter can be offered, as far as Gardener's rules join or compare
+// them with federated ones. Their scraper must not honour the labels.
 package corpus
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"slices"
@@ -18,14 +24,17 @@ import (
 )
 
 const (
-	labelAlertName  = "alertname"
-	labelAlertState = "alertstate"
-	labelContainer  = "container"
-	labelInstance   = "instance"
-	labelJob        = "job"
-	labelNamespace  = "namespace"
-	labelPod        = "pod"
-	labelSeed       = "seed"
+	labelAlertName    = "alertname"
+	labelAlertState   = "alertstate"
+	labelContainer    = "container"
+	labelInstance     = "instance"
+	labelInstanceType = "instance_type"
+	labelJob          = "job"
+	labelNamespace    = "namespace"
+	labelPod          = "pod"
+	labelResource     = "resource"
+	labelSeed         = "seed"
+	labelShootUID     = "shoot_uid"
 	// labelShape says what is special about a series.
 	labelShape = "shape"
 
@@ -58,6 +67,16 @@ type Series struct {
 	Value  float64
 }
 
+// value is the value of a label, empty if there is none.
+func (s Series) value(name string) string {
+	for _, label := range s.Labels {
+		if label.Name == name {
+			return label.Value
+		}
+	}
+	return ""
+}
+
 // Family is all series of a name.
 type Family struct {
 	Name string
@@ -71,14 +90,10 @@ type Family struct {
 
 // Families returns the families of the corpus, always the same for the same options.
 func Families(options Options) ([]Family, error) {
-	if options.Series == 0 {
-		options.Series = DefaultSeries
-	}
-	if options.Seed == "" {
-		options.Seed = DefaultSeed
-	}
-
-	families := slices.Concat(shapeFamilies(options), selectedFamilies(), alertFamilies(), risingFamilies())
+	options = withDefaults(options)
+	families := slices.Concat(
+		shapeFamilies(options), selectedFamilies(), endingFamilies(), openTelemetryFamilies(), meteringFamilies(options.Seed), alertFamilies(), risingFamilies(),
+	)
 	if options.UTF8Names {
 		families = append(families, utf8Families()...)
 	}
@@ -92,6 +107,12 @@ func Families(options Options) ([]Family, error) {
 	}
 	families = append(families, bulkFamilies(missing)...)
 	return append(families, excludedFamilies()...), nil
+}
+
+func withDefaults(options Options) Options {
+	options.Series = cmp.Or(options.Series, DefaultSeries)
+	options.Seed = cmp.Or(options.Seed, DefaultSeed)
+	return options
 }
 
 func countSeries(families []Family) int {

@@ -5,27 +5,14 @@
 package corpus_test
 
 import (
-	"bytes"
-	"cmp"
-	"fmt"
-	"maps"
-	"math"
-	"net/http"
-	"net/http/httptest"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
-	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	testclock "k8s.io/utils/clock/testing"
-
-	gardenprometheus "github.com/gardener/gardener/pkg/component/observability/monitoring/prometheus/garden"
 
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/corpus"
 )
@@ -125,38 +112,6 @@ var _ = Describe("Corpus", func() {
 		Expect(changed).To(ContainElement(`shoot:corpus:rising_total{namespace="shoot--local--1",job="",instance=""} 1090`))
 	})
 
-	It("should contain the shapes that are hard to carry", func() {
-		exporter, err := corpus.NewExporter(corpus.Options{Seed: "my-seed"}, clock)
-		Expect(err).NotTo(HaveOccurred())
-		text := string(scrape(exporter, ""))
-
-		for _, expected := range []string{
-			`seed:reqs:count{job="",instance=""} 1`,
-			`seed:corpus_shapes:count{shape="job and instance of the target"} 2`,
-			`newline="first\nsecond"`, `quote="say \"hi\""`, `backslash="C:\\temp\\n"`,
-			`empty=""`, `a__b="inside"`, `_leading="one"`, `__leading="two"`, `otel_scope_name="`, `exported_job="kubelet"`,
-			`seed="my-seed"`, `seed="corpus-foreign-seed"`,
-			`shoot:corpus:values{shape="NaN",job="",instance=""} NaN`,
-			`shoot:corpus:values{shape="+Inf",job="",instance=""} +Inf`,
-			`shoot:corpus:values{shape="-Inf",job="",instance=""} -Inf`,
-			`shoot:corpus:values{shape="denormal",job="",instance=""} 5e-324`,
-			fmt.Sprintf(`shoot:corpus:values{shape="largest",job="",instance=""} %v`, math.MaxFloat64),
-			`shoot:foo:latency_bucket{le="+Inf",job="",instance=""} 24`,
-		} {
-			Expect(text).To(ContainSubstring(expected))
-		}
-
-		var mostLabels, longest int
-		for _, labels := range parse([]byte(text)) {
-			mostLabels = max(mostLabels, len(labels)-3)
-			for _, value := range labels {
-				longest = max(longest, len(value))
-			}
-		}
-		Expect(mostLabels).To(Equal(60))
-		Expect(longest).To(Equal(2048))
-	})
-
 	It("should negotiate names in UTF-8", func() {
 		exporter, err := corpus.NewExporter(corpus.Options{UTF8Names: true}, clock)
 		Expect(err).NotTo(HaveOccurred())
@@ -166,92 +121,13 @@ var _ = Describe("Corpus", func() {
 	})
 
 	It("should refuse to be smaller than its shapes", func() {
-		_, err := corpus.NewExporter(corpus.Options{Series: 10}, clock)
+		exporter, err := corpus.NewExporter(corpus.Options{Series: 10}, clock)
 		Expect(err).To(MatchError(MatchRegexp("cannot have as few as 10 series, ask for [0-9]+ or more")))
+		Expect(exporter).To(BeNil())
+	})
+
+	It("should leave room for growth below the default number of series", func() {
+		_, err := corpus.NewExporter(corpus.Options{Series: 600, UTF8Names: true}, clock)
+		Expect(err).NotTo(HaveOccurred())
 	})
 })
-
-func scrape(exporter *corpus.Exporter, accept string) []byte {
-	GinkgoHelper()
-	request := httptest.NewRequest(http.MethodGet, "/metrics", nil)
-	if accept != "" {
-		request.Header.Set("Accept", accept)
-	}
-	recorder := httptest.NewRecorder()
-	exporter.ServeHTTP(recorder, request)
-	Expect(recorder.Code).To(Equal(http.StatusOK))
-	Expect(recorder.Header().Get("Content-Type")).To(HavePrefix("text/plain; version="))
-	Expect(recorder.Header().Get("Content-Length")).To(Equal(fmt.Sprint(recorder.Body.Len())))
-	return recorder.Body.Bytes()
-}
-
-// parse returns the labels of all series, including their names.
-func parse(text []byte) []map[string]string {
-	GinkgoHelper()
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(bytes.NewReader(text))
-	Expect(err).NotTo(HaveOccurred())
-
-	var all []map[string]string
-	for name, family := range families {
-		Expect(family.GetType()).To(BeElementOf(dto.MetricType_GAUGE, dto.MetricType_UNTYPED, dto.MetricType_COUNTER))
-		for _, metric := range family.GetMetric() {
-			labels := map[string]string{model.MetricNameLabel: name}
-			for _, label := range metric.GetLabel() {
-				labels[label.GetName()] = label.GetValue()
-			}
-			all = append(all, labels)
-		}
-	}
-	return all
-}
-
-// federated is the identity of a series after federation: empty labels vanish, alertname overwrites shoot_alertname, and job
-// and seed are added where there are none.
-func federated(labels map[string]string) string {
-	result := maps.Clone(labels)
-	result["shoot_alertname"] = result["alertname"]
-	result["job"] = cmp.Or(result["job"], "prometheus-aggregate")
-	result["seed"] = cmp.Or(result["seed"], corpus.DefaultSeed)
-	maps.DeleteFunc(result, func(_, value string) bool { return value == "" })
-
-	var parts []string
-	for name, value := range result {
-		parts = append(parts, fmt.Sprintf("%q=%q", name, value))
-	}
-	slices.Sort(parts)
-	return strings.Join(parts, ",")
-}
-
-type matcher struct {
-	label, operator string
-	expression      *regexp.Regexp
-}
-
-type selector []matcher
-
-var matcherExpression = regexp.MustCompile(`(\w+)(=~|!~|!=|=)"([^"]*)"`)
-
-// selectors are the selectors of Gardener's own federation.
-func selectors() []selector {
-	configs := gardenprometheus.CentralScrapeConfigs([]monitoringv1alpha1.Target{"prometheus-aggregate"}, nil, nil)
-	var all []selector
-	for _, text := range configs[len(configs)-1].Spec.Params["match[]"] {
-		var one selector
-		for _, parts := range matcherExpression.FindAllStringSubmatch(text, -1) {
-			expression := parts[3]
-			if !strings.HasSuffix(parts[2], "~") {
-				expression = regexp.QuoteMeta(expression)
-			}
-			one = append(one, matcher{label: parts[1], operator: parts[2], expression: regexp.MustCompile("^(?s:" + expression + ")$")})
-		}
-		all = append(all, one)
-	}
-	return all
-}
-
-func (s selector) matches(labels map[string]string) bool {
-	return !slices.ContainsFunc(s, func(m matcher) bool {
-		return m.expression.MatchString(labels[m.label]) == strings.HasPrefix(m.operator, "!")
-	})
-}
