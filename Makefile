@@ -20,6 +20,14 @@ LANDSCAPE          := bin/landscape/landscape
 LANDSCAPE_DIR      ?= .landscape
 LANDSCAPE_TEST_DIR := .landscape-test
 
+PARITY := bin/landscape/parity
+# Size of the landscape that `make parity` starts: the corpus of each seed has 7*N series.
+N ?= 100
+# URLs of two Prometheis of a running landscape, which `make parity` compares instead of starting one, and further flags.
+PULL         ?=
+PUSH         ?=
+PARITY_FLAGS ?=
+
 .PHONY: help
 help: ## Show this help.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +51,16 @@ down: ## Stop the landscape.
 landscape-binaries: build ## Build the programs of the landscape, as far as they are missing or their pins have changed.
 	@bash test/landscape/parts/build.sh
 	@go build -ldflags='-s -w' -o bin/landscape/ ./test/landscape/cmd/...
+
+.PHONY: parity
+ifneq ($(PULL)$(PUSH),)
+parity: ## Compare push with pull, in a landscape of its own (N=100) or in a running one (PULL=url PUSH=url).
+	@go build -ldflags='-s -w' -o bin/landscape/ ./test/landscape/cmd/parity
+	@$(PARITY) --pull "$(PULL)" --push "$(PUSH)" $(PARITY_FLAGS)
+else
+parity: landscape-binaries
+	@bash hack/parity.sh $(LANDSCAPE) $(PARITY) $(LANDSCAPE_TEST_DIR) $(N)
+endif
 
 ##### Extension
 

@@ -12,6 +12,10 @@ import (
 	"net/http"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/process"
 )
 
@@ -53,6 +57,33 @@ func (s *State) Report(ctx context.Context) (*Report, error) {
 		return nil, fmt.Errorf("failed to decode the report of the landscape's daemon: %w", err)
 	}
 	return report, nil
+}
+
+// PodMetrics returns the metrics that a pod of the namespace garden exposes on a port, by name.
+func (s *State) PodMetrics(ctx context.Context, clusterName, pod string, port int) (map[string]*dto.MetricFamily, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/clusters/%s/pods/%s/%d/metrics", s.ControlURL, clusterName, pod, port), nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := controlClient.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("failed to reach the daemon of the landscape: %w", err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(response.Body)
+		return nil, fmt.Errorf("failed to read the metrics of pod %s of cluster %s: %s: %s", pod, clusterName, response.Status, text)
+	}
+	return parseMetrics(pod, response.Body)
+}
+
+func parseMetrics(of string, text io.Reader) (map[string]*dto.MetricFamily, error) {
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(text)
+	if err != nil {
+		return nil, fmt.Errorf("failed to parse the metrics of %s: %w", of, err)
+	}
+	return families, nil
 }
 
 // Act does something to a process: stop, restart, kill, pause or continue.

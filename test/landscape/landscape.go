@@ -17,6 +17,7 @@ import (
 	"github.com/gardener/gardener/pkg/client/kubernetes"
 
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/cluster"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/corpus"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/gardener"
 )
 
@@ -94,7 +95,7 @@ func (l *Landscape) Seed(name string) client.Client {
 	return nil
 }
 
-// Prometheus returns a Prometheus by its name (garden-0, garden-1, aggregate-<seed>), or nil if there is none.
+// Prometheus returns a Prometheus by its name (garden-0, garden-1, aggregate-<seed>, reference), or nil if there is none.
 func (l *Landscape) Prometheus(name string) *Prometheus { return l.prometheis[name] }
 
 // EnableSeed enables the extension in a seed. It does not wait.
@@ -152,11 +153,29 @@ func (l *Landscape) RemoveSeed(ctx context.Context, seed string) error {
 	return gardener.UnregisterSeed(ctx, l.VirtualGarden(), seed)
 }
 
+// ChangeCorpus changes what the corpus of a seed exposes, until the next change. It takes effect with the next scrape.
+func (l *Landscape) ChangeCorpus(seed string, changes corpus.Changes) error {
+	return changes.Write(l.CorpusChangesFile(seed))
+}
+
+// StopAggregate stops the aggregate Prometheus of a seed. It does not wait.
+func (l *Landscape) StopAggregate(ctx context.Context, seed string) error {
+	return gardener.StopAggregatePrometheus(ctx, l.Seed(seed))
+}
+
+// StartAggregate starts the aggregate Prometheus of a seed again. It does not wait.
+func (l *Landscape) StartAggregate(ctx context.Context, seed string) error {
+	return gardener.StartAggregatePrometheus(ctx, l.Seed(seed))
+}
+
 // MissingSamples says which samples are not where they belong yet. It returns an empty string if all are there.
 func (l *Landscape) MissingSamples(ctx context.Context) string {
 	var missing []string
 	for _, c := range l.Seeds() {
 		var names []string
+		if l.Reference && !l.prometheis[gardener.ReferenceName].hasSamples(ctx, c.Seed) {
+			names = append(names, gardener.ReferenceName)
+		}
 		if aggregate := l.prometheis[AggregateName(c.Seed)]; !aggregate.hasSamples(ctx, "") {
 			names = append(names, aggregate.Name)
 		}

@@ -17,6 +17,7 @@ import (
 	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
 	"github.com/prometheus/client_golang/api"
 	prometheusv1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/model"
 
 	gardenprometheus "github.com/gardener/gardener/pkg/component/observability/monitoring/prometheus/garden"
@@ -87,6 +88,16 @@ func (p *Prometheus) Ready(ctx context.Context) error {
 		return err
 	}
 	return response.Body.Close()
+}
+
+// Metrics returns the metrics that Prometheus exposes about itself, by name.
+func (p *Prometheus) Metrics(ctx context.Context) (map[string]*dto.MetricFamily, error) {
+	response, err := p.get(ctx, "/metrics", nil)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	return parseMetrics(p.Name, response.Body)
 }
 
 // hasSamples says whether Prometheus has samples that are federated, of the given seed if there is one.

@@ -44,6 +44,8 @@ type State struct {
 	ScrapeInterval time.Duration `json:"scrapeInterval"`
 	// CorpusSeries is the number of series that each seed's corpus exporter exposes.
 	CorpusSeries int `json:"corpusSeries"`
+	// Reference says that a Prometheus which pulls from the seeds runs beside the garden Prometheus.
+	Reference bool `json:"reference"`
 	// WithoutExtension says that neither the extension's processes nor its Extension objects are there.
 	WithoutExtension bool `json:"withoutExtension"`
 	// Clusters are the control planes.
@@ -68,7 +70,7 @@ type ClusterState struct {
 
 // PrometheusState describes a Prometheus pod.
 type PrometheusState struct {
-	// Name is the name by which the landscape calls it: garden-0, garden-1, or aggregate-<seed>.
+	// Name is the name by which the landscape calls it: garden-0, garden-1, aggregate-<seed> or reference.
 	Name string `json:"name"`
 	// Cluster is the name of its cluster.
 	Cluster string `json:"cluster"`
@@ -121,6 +123,11 @@ func (s *State) Running() bool {
 
 // LogDir is the directory of the log files.
 func (s *State) LogDir() string { return filepath.Join(s.Dir, "logs") }
+
+// CorpusChangesFile is the file with the changes of a seed's corpus.
+func (s *State) CorpusChangesFile(seed string) string {
+	return filepath.Join(s.Dir, "corpus-"+seed+".json")
+}
 
 // Cluster returns the cluster with the given name.
 func (s *State) Cluster(name string) (*ClusterState, error) {

@@ -106,10 +106,15 @@ func resourceProcessor() map[string]any {
 
 	return map[string]any{
 		"error_mode": "propagate",
+		// Two groups, because all statements of a group run for each sample if one of them does.
 		"metric_statements": []any{
-			fmt.Sprintf(`replace_all_patterns(datapoint.attributes, "key", %q, %q) where %s == %q`, "^"+carriedScopePrefix, scopePrefix, jobAttribute, sharedScopedResource),
-			`keep_keys(resource.attributes, ["service.name", "service.instance.id"])`,
-			fmt.Sprintf(`keep_keys(resource.attributes, []) where %[1]s == %[2]q or %[1]s == %[3]q`, jobAttribute, sharedResource, sharedScopedResource),
+			map[string]any{"statements": []any{
+				fmt.Sprintf(`replace_all_patterns(datapoint.attributes, "key", %q, %q) where %s == %q`, "^"+carriedScopePrefix, scopePrefix, jobAttribute, sharedScopedResource),
+			}},
+			map[string]any{"statements": []any{
+				`keep_keys(resource.attributes, ["service.name", "service.instance.id"])`,
+				fmt.Sprintf(`keep_keys(resource.attributes, []) where %[1]s == %[2]q or %[1]s == %[3]q`, jobAttribute, sharedResource, sharedScopedResource),
+			}},
 		},
 	}
 }

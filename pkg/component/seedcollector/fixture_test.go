@@ -97,9 +97,13 @@ func expectedConfig() otelv1beta1.Config {
 			"transform/resource": map[string]any{
 				"error_mode": "propagate",
 				"metric_statements": []any{
-					`replace_all_patterns(datapoint.attributes, "key", "^otel_federation_scope_", "otel_scope_") where resource.attributes["service.name"] == "otel-federation-scoped"`,
-					`keep_keys(resource.attributes, ["service.name", "service.instance.id"])`,
-					`keep_keys(resource.attributes, []) where resource.attributes["service.name"] == "otel-federation" or resource.attributes["service.name"] == "otel-federation-scoped"`,
+					map[string]any{"statements": []any{
+						`replace_all_patterns(datapoint.attributes, "key", "^otel_federation_scope_", "otel_scope_") where resource.attributes["service.name"] == "otel-federation-scoped"`,
+					}},
+					map[string]any{"statements": []any{
+						`keep_keys(resource.attributes, ["service.name", "service.instance.id"])`,
+						`keep_keys(resource.attributes, []) where resource.attributes["service.name"] == "otel-federation" or resource.attributes["service.name"] == "otel-federation-scoped"`,
+					}},
 				},
 			},
 			"attributes/identity": map[string]any{

@@ -18,12 +18,13 @@ import (
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/process"
 )
 
-// Ports of the operators and of the corpus exporter.
+// Ports of the operators, of the corpus exporter and of the one that stands for gardener-metrics-exporter.
 const (
 	PortOpenTelemetryOperatorMetrics = 8090
 	portOpenTelemetryOperatorHealth  = 8091
 	PortPrometheusOperator           = 8092
 	PortCorpus                       = 8093
+	PortGardenMetricsExporter        = 8094
 )
 
 // OpenTelemetryOperator returns the opentelemetry-operator of a seed.

@@ -16,14 +16,15 @@ import (
 
 	"github.com/go-logr/logr"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
-	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gardener/gardener/imagevector"
 	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
+	resourcesv1alpha1 "github.com/gardener/gardener/pkg/apis/resources/v1alpha1"
 	"github.com/gardener/gardener/pkg/client/kubernetes"
 	"github.com/gardener/gardener/pkg/component"
 	"github.com/gardener/gardener/pkg/component/observability/monitoring/prometheus"
@@ -56,15 +57,41 @@ func (l *Landscape) DeployGardenPrometheus(ctx context.Context, runtimeClient cl
 	if err != nil {
 		return err
 	}
+	values, err := l.gardenPrometheusValues(seeds)
+	if err != nil {
+		return err
+	}
+	values.Name, values.Replicas = gardenprometheus.Label, 2
+	values.CentralConfigs.ScrapeConfigs = append(gardenprometheus.CentralScrapeConfigs(nil, nil, nil), gardenMetricsExporterScrapeConfig(l.Runtime))
+	values.Ingress = &prometheus.IngressValues{
+		Host:                         host,
+		WildcardCertSecretName:       &tlsSecret.Name,
+		IsGardenCluster:              true,
+		IstioIngressGatewayLabels:    GardenIstioLabels(),
+		IstioIngressGatewayNamespace: NamespaceGardenIstioIngress,
+	}
+	values.TargetCluster = &prometheus.TargetClusterValues{ServiceAccountName: gardenprometheus.ServiceAccountName}
+
+	objects, err := renderPrometheus(ctx, managedResourceGarden, values, tlsSecret)
+	if err != nil {
+		return err
+	}
+	if err := l.scaleTime(objects); err != nil {
+		return err
+	}
+	enableOTLPReceiver(objects)
+	return createManagedResource(ctx, runtimeClient, managedResourceGarden, objects)
+}
+
+// gardenPrometheusValues are the values that Prometheus/garden and Prometheus/reference share.
+func (l *Landscape) gardenPrometheusValues(seeds []string) (prometheus.Values, error) {
 	rules, err := gardenprometheus.CentralPrometheusRules(false, seeds)
 	if err != nil {
-		return fmt.Errorf("failed to render the rules of the garden Prometheus: %w", err)
+		return prometheus.Values{}, fmt.Errorf("failed to render the rules of the garden Prometheus: %w", err)
 	}
-	values := prometheus.Values{
-		Name:              gardenprometheus.Label,
+	return prometheus.Values{
 		PriorityClassName: v1beta1constants.PriorityClassNameGardenSystem100,
 		StorageCapacity:   resource.MustParse("200Gi"),
-		Replicas:          2,
 		Retention:         new(monitoringv1.Duration("30d")),
 		RetentionSize:     "190GB",
 		ScrapeTimeout:     "50s",
@@ -76,29 +103,12 @@ func (l *Landscape) DeployGardenPrometheus(ctx context.Context, runtimeClient cl
 			"networking.resources.gardener.cloud/to-" + v1beta1constants.LabelNetworkPolicyGardenScrapeTargets: v1beta1constants.LabelNetworkPolicyAllowed,
 		},
 		CentralConfigs: prometheus.CentralConfigs{
-			// The additional ones are left out: they scrape the kubelet, and there is none.
-			ServiceMonitors: gardenprometheus.CentralServiceMonitors(),
-			ScrapeConfigs:   gardenprometheus.CentralScrapeConfigs(nil, nil, nil),
+			// Left out, because an empty scrape pool is unhealthy, are the additional scrape configs and the ServiceMonitor: they
+			// scrape the kubelet and Alertmanager, and there is none.
 			PrometheusRules: rules,
 		},
 		Alerting: &prometheus.AlertingValues{Alertmanagers: []*prometheus.Alertmanager{{Name: "alertmanager-garden"}}},
-		Ingress: &prometheus.IngressValues{
-			Host:                         host,
-			WildcardCertSecretName:       &tlsSecret.Name,
-			IsGardenCluster:              true,
-			IstioIngressGatewayLabels:    GardenIstioLabels(),
-			IstioIngressGatewayNamespace: NamespaceGardenIstioIngress,
-		},
-		TargetCluster: &prometheus.TargetClusterValues{ServiceAccountName: gardenprometheus.ServiceAccountName},
-	}
-
-	objects, err := renderPrometheus(ctx, managedResourceGarden, values, tlsSecret)
-	if err != nil {
-		return err
-	}
-	l.scaleIntervals(objects)
-	enableOTLPReceiver(objects)
-	return createManagedResource(ctx, runtimeClient, managedResourceGarden, objects)
+	}, nil
 }
 
 // DeployAggregatePrometheus deploys Prometheus/aggregate as gardenlet does. Besides its own rules it evaluates those of the
@@ -141,7 +151,9 @@ func (l *Landscape) DeployAggregatePrometheus(ctx context.Context, seedClient cl
 	if err != nil {
 		return err
 	}
-	l.scaleIntervals(objects)
+	if err := l.scaleTime(objects); err != nil {
+		return err
+	}
 	return createManagedResource(ctx, seedClient, managedResourceAggregate, objects)
 }
 
@@ -177,29 +189,6 @@ func renderPrometheus(ctx context.Context, managedResource string, values promet
 	return render(ctx, managedResource, func(c client.Client) component.Deployer {
 		return prometheus.New(logr.Discard(), c, Namespace, values)
 	}, existing...)
-}
-
-// scaleIntervals replaces the intervals of a minute, which Gardener uses, by those of the landscape.
-func (l *Landscape) scaleIntervals(objects []client.Object) {
-	interval := monitoringv1.Duration(l.ScrapeInterval.String())
-	timeout := monitoringv1.Duration(max(l.ScrapeInterval-time.Second, l.ScrapeInterval/2).String())
-
-	for _, object := range objects {
-		switch o := object.(type) {
-		case *monitoringv1.Prometheus:
-			o.Spec.ScrapeInterval, o.Spec.EvaluationInterval, o.Spec.ScrapeTimeout = interval, interval, timeout
-		case *monitoringv1.PrometheusRule:
-			for i := range o.Spec.Groups {
-				o.Spec.Groups[i].Interval = nil
-			}
-		case *monitoringv1alpha1.ScrapeConfig:
-			o.Spec.ScrapeInterval, o.Spec.ScrapeTimeout = nil, nil
-		case *monitoringv1.ServiceMonitor:
-			for i := range o.Spec.Endpoints {
-				o.Spec.Endpoints[i].Interval, o.Spec.Endpoints[i].ScrapeTimeout = "", ""
-			}
-		}
-	}
 }
 
 // enableOTLPReceiver makes Prometheus/garden accept what the fan-out collectors push, with the names and labels as they are,
@@ -277,4 +266,27 @@ func reloaderWatches(ctx context.Context, podIP string) error {
 		}
 	}
 	return errors.New("config-reloader does not watch the configuration yet")
+}
+
+// StopAggregatePrometheus stops Prometheus/aggregate of a seed, without anybody starting it again.
+func StopAggregatePrometheus(ctx context.Context, seedClient client.Client) error {
+	return scaleAggregatePrometheus(ctx, seedClient, 0)
+}
+
+// StartAggregatePrometheus starts Prometheus/aggregate of a seed again.
+func StartAggregatePrometheus(ctx context.Context, seedClient client.Client) error {
+	return scaleAggregatePrometheus(ctx, seedClient, 1)
+}
+
+func scaleAggregatePrometheus(ctx context.Context, seedClient client.Client, replicas int32) error {
+	managedResource := &resourcesv1alpha1.ManagedResource{ObjectMeta: metav1.ObjectMeta{Name: managedResourceAggregate, Namespace: Namespace}}
+	patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"annotations":{%q:"%t"}}}`, resourcesv1alpha1.Ignore, replicas == 0))
+	if err := seedClient.Patch(ctx, managedResource, patch); err != nil {
+		return fmt.Errorf("failed to let gardener-resource-manager ignore or heed ManagedResource %s: %w", managedResourceAggregate, err)
+	}
+	object := &monitoringv1.Prometheus{ObjectMeta: metav1.ObjectMeta{Name: aggregateprometheus.Label, Namespace: Namespace}}
+	if err := seedClient.Patch(ctx, object, client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, replicas))); err != nil {
+		return fmt.Errorf("failed to scale Prometheus %s to %d: %w", aggregateprometheus.Label, replicas, err)
+	}
+	return nil
 }

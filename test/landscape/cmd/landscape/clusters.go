@@ -10,6 +10,7 @@ import (
 	"net"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -113,7 +114,7 @@ func (d *daemon) startSeed(runCtx, ctx context.Context, state *landscape.Cluster
 		return err
 	}
 	if isRuntime {
-		if err := d.landscape.DeployGardenPrometheus(ctx, seedClient, d.seedNames()); err != nil {
+		if err := d.startGardenPrometheis(ctx, c, seedClient); err != nil {
 			return err
 		}
 	}
@@ -127,6 +128,36 @@ func (d *daemon) startSeed(runCtx, ctx context.Context, state *landscape.Cluster
 		return nil
 	}
 	return d.startExtensions(ctx, state, c, seedClient)
+}
+
+// startGardenPrometheis starts the Prometheis that hold the metrics of the whole landscape.
+func (d *daemon) startGardenPrometheis(ctx context.Context, c *cluster.Cluster, runtimeClient client.Client) error {
+	var (
+		names []string
+		seeds []gardener.ScrapedSeed
+	)
+	for _, state := range d.state.Seeds() {
+		names = append(names, state.Seed)
+		seeds = append(seeds, gardener.ScrapedSeed{Name: state.Seed, IsRuntime: state.Index == cluster.IndexRuntime})
+	}
+
+	if err := d.supervisor.Start(process.Spec{
+		Name: c.Name + "-gardener-metrics-exporter",
+		Path: filepath.Join(c.BinDir, "corpus"),
+		Args: []string{
+			"--listen=" + c.HostPort(gardener.PortGardenMetricsExporter),
+			"--garden-seeds=" + strings.Join(names, ","),
+		},
+	}); err != nil {
+		return err
+	}
+	if err := d.landscape.DeployGardenPrometheus(ctx, runtimeClient, names); err != nil {
+		return err
+	}
+	if !d.state.Reference {
+		return nil
+	}
+	return d.landscape.DeployReferencePrometheus(ctx, runtimeClient, seeds)
 }
 
 func (d *daemon) startOperators(c *cluster.Cluster) error {
@@ -154,6 +185,8 @@ func (d *daemon) startCorpus(state *landscape.ClusterState, c *cluster.Cluster) 
 			"--listen=" + c.HostPort(gardener.PortCorpus),
 			"--seed=" + state.Seed,
 			"--series=" + strconv.Itoa(d.state.CorpusSeries),
+			"--utf8-names",
+			"--changes=" + d.state.CorpusChangesFile(state.Seed),
 		},
 	})
 }
@@ -226,14 +259,6 @@ func (d *daemon) prometheusPods(c *cluster.Cluster) []string {
 		}
 	}
 	return pods
-}
-
-func (d *daemon) seedNames() []string {
-	var names []string
-	for _, state := range d.state.Seeds() {
-		names = append(names, state.Seed)
-	}
-	return names
 }
 
 // startVirtualGardenResourceManager starts the resource manager that reads from the runtime cluster and writes to the

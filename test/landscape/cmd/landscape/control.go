@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"sync"
 	"syscall"
 	"time"
@@ -53,23 +55,38 @@ func (p *progress) get() landscape.Report {
 	return p.report
 }
 
-// serveControl serves the control endpoint: the progress, the statuses of the processes and a few actions on them.
-func serveControl(ctx context.Context, listener net.Listener, p *progress, supervisor *process.Supervisor) {
+// serveControl serves the control endpoint: the progress, the statuses of the processes and a few actions on them, and the
+// metrics of pods.
+func (d *daemon) serveControl(ctx context.Context, listener net.Listener) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /report", func(w http.ResponseWriter, _ *http.Request) {
-		report := p.get()
-		report.Processes = supervisor.Statuses()
+		report := d.progress.get()
+		report.Processes = d.supervisor.Statuses()
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(report)
 	})
 	mux.HandleFunc("POST /processes/{name}/{action}", func(w http.ResponseWriter, r *http.Request) {
-		if err := act(supervisor, r.PathValue("name"), r.PathValue("action")); err != nil {
+		if err := act(d.supervisor, r.PathValue("name"), r.PathValue("action")); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 		}
 	})
+	mux.HandleFunc("GET /clusters/{cluster}/pods/{pod}/{port}/metrics", d.servePodMetrics)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	_ = server.Serve(listener)
+}
+
+// servePodMetrics passes on what a pod of the namespace garden answers under the path /metrics.
+func (d *daemon) servePodMetrics(w http.ResponseWriter, r *http.Request) {
+	address, err := d.podAddress(r.Context(), r.PathValue("cluster"), r.PathValue("pod"), r.PathValue("port"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(request *httputil.ProxyRequest) {
+		request.Out.URL = &url.URL{Scheme: "http", Host: address, Path: "/metrics"}
+	}}
+	proxy.ServeHTTP(w, r)
 }
 
 func act(supervisor *process.Supervisor, name, action string) error {

@@ -96,7 +96,7 @@ func runDaemon(ctx context.Context, dir string) error {
 	}
 	logf.SetLogger(d.log)
 	d.newClusters()
-	go serveControl(ctx, listeners[0], d.progress, d.supervisor)
+	go d.serveControl(ctx, listeners[0])
 
 	err = d.start(runCtx, listeners[1:])
 	d.progress.finish(err)
@@ -208,12 +208,12 @@ func (d *daemon) forward(ctx context.Context, listeners []net.Listener) {
 	}
 	for i, prometheus := range d.state.Prometheis {
 		go forward(ctx, listeners[len(d.clusters)+i], func(ctx context.Context) (string, error) {
-			return d.podAddress(ctx, prometheus.Cluster, prometheus.Pod)
+			return d.podAddress(ctx, prometheus.Cluster, prometheus.Pod, "9090")
 		})
 	}
 }
 
-func (d *daemon) podAddress(ctx context.Context, clusterName, podName string) (string, error) {
+func (d *daemon) podAddress(ctx context.Context, clusterName, podName, port string) (string, error) {
 	for _, c := range d.clusters {
 		if c.Name != clusterName {
 			continue
@@ -229,7 +229,7 @@ func (d *daemon) podAddress(ctx context.Context, clusterName, podName string) (s
 		if pod.Status.PodIP == "" {
 			return "", fmt.Errorf("pod %s of cluster %s has no address yet", podName, clusterName)
 		}
-		return net.JoinHostPort(pod.Status.PodIP, "9090"), nil
+		return net.JoinHostPort(pod.Status.PodIP, port), nil
 	}
 	return "", fmt.Errorf("there is no cluster %s", clusterName)
 }

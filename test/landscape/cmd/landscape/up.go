@@ -22,6 +22,7 @@ import (
 
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/cluster"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/gardener"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/node"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/process"
 )
@@ -32,6 +33,7 @@ type upOptions struct {
 	seeds            int
 	scrapeInterval   time.Duration
 	corpusSeries     int
+	reference        bool
 	withoutExtension bool
 	timeout          time.Duration
 }
@@ -54,6 +56,7 @@ func newUpCommand() *cobra.Command {
 	flags.IntVar(&o.seeds, "seeds", 2, "number of seeds; the first one is the runtime cluster")
 	flags.DurationVar(&o.scrapeInterval, "scrape-interval", 5*time.Second, "interval at which everything is scraped and evaluated")
 	flags.IntVar(&o.corpusSeries, "corpus-series", 2000, "number of series that the corpus exporter of each seed exposes")
+	flags.BoolVar(&o.reference, "reference", false, "also run a Prometheus that pulls from the seeds, as the garden Prometheus does without this extension")
 	flags.BoolVar(&o.withoutExtension, "without-extension", false, "start neither the extension nor create its Extension objects")
 	flags.DurationVar(&o.timeout, "timeout", 5*time.Minute, "how long to wait for the samples")
 	return command
@@ -108,7 +111,8 @@ func (o *upOptions) newState() (*landscape.State, error) {
 	}
 
 	state := &landscape.State{
-		Dir: dir, Root: root, ScrapeInterval: o.scrapeInterval, CorpusSeries: o.corpusSeries, WithoutExtension: o.withoutExtension,
+		Dir: dir, Root: root, ScrapeInterval: o.scrapeInterval, CorpusSeries: o.corpusSeries, Reference: o.reference,
+		WithoutExtension: o.withoutExtension,
 	}
 	addCluster := func(name string, index int, seed string) {
 		state.Clusters = append(state.Clusters, landscape.ClusterState{
@@ -123,6 +127,9 @@ func (o *upOptions) newState() (*landscape.State, error) {
 	for _, replica := range landscape.GardenReplicas {
 		state.Prometheis = append(state.Prometheis, landscape.PrometheusState{Name: replica, Cluster: cluster.NameRuntime, Pod: "prometheus-" + replica})
 	}
+	if o.reference {
+		state.Prometheis = append(state.Prometheis, landscape.PrometheusState{Name: gardener.ReferenceName, Cluster: cluster.NameRuntime, Pod: "prometheus-" + gardener.ReferenceName + "-0"})
+	}
 	addCluster(cluster.NameRuntime, cluster.IndexRuntime, landscape.SeedRuntime)
 	addCluster(cluster.NameVirtualGarden, cluster.IndexVirtualGarden, "")
 	for i := 2; i <= o.seeds; i++ {
@@ -134,7 +141,11 @@ func (o *upOptions) newState() (*landscape.State, error) {
 
 // prepareStateDir removes what an earlier landscape has left in the state directory.
 func prepareStateDir(state *landscape.State) error {
-	for _, name := range []string{"clusters", "nodes", "logs", "landscape.json"} {
+	leftovers := []string{"clusters", "nodes", "logs", "landscape.json"}
+	for _, seed := range state.Seeds() {
+		leftovers = append(leftovers, filepath.Base(state.CorpusChangesFile(seed.Seed)))
+	}
+	for _, name := range leftovers {
 		if err := os.RemoveAll(filepath.Join(state.Dir, name)); err != nil {
 			return fmt.Errorf("failed to remove what an earlier landscape has left: %w", err)
 		}

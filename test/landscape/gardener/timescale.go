@@ -1,0 +1,61 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package gardener
+
+import (
+	"fmt"
+	"time"
+
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
+	"github.com/prometheus/common/model"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// realInterval is the interval at which Gardener's Prometheis scrape and evaluate rules.
+const realInterval = time.Minute
+
+// scaleTime replaces the intervals of a minute, which Gardener uses, by those of the landscape, and shortens by the same
+// factor for how long an alert must be pending. Ranges in expressions stay as they are.
+func (l *Landscape) scaleTime(objects []client.Object) error {
+	interval := monitoringv1.Duration(model.Duration(l.ScrapeInterval).String())
+	timeout := monitoringv1.Duration(model.Duration(max(l.ScrapeInterval-time.Second, l.ScrapeInterval/2)).String())
+
+	for _, object := range objects {
+		switch o := object.(type) {
+		case *monitoringv1.Prometheus:
+			o.Spec.ScrapeInterval, o.Spec.EvaluationInterval, o.Spec.ScrapeTimeout = interval, interval, timeout
+		case *monitoringv1.PrometheusRule:
+			for i := range o.Spec.Groups {
+				o.Spec.Groups[i].Interval = nil
+				if err := l.scalePending(o.Spec.Groups[i].Rules); err != nil {
+					return fmt.Errorf("PrometheusRule %s: %w", o.Name, err)
+				}
+			}
+		case *monitoringv1alpha1.ScrapeConfig:
+			o.Spec.ScrapeInterval, o.Spec.ScrapeTimeout = nil, nil
+		case *monitoringv1.ServiceMonitor:
+			for i := range o.Spec.Endpoints {
+				o.Spec.Endpoints[i].Interval, o.Spec.Endpoints[i].ScrapeTimeout = "", ""
+			}
+		}
+	}
+	return nil
+}
+
+func (l *Landscape) scalePending(rules []monitoringv1.Rule) error {
+	for i := range rules {
+		if rules[i].For == nil {
+			continue
+		}
+		pending, err := model.ParseDuration(string(*rules[i].For))
+		if err != nil {
+			return fmt.Errorf("failed to parse `for` of alert %s: %w", rules[i].Alert, err)
+		}
+		scaled := time.Duration(float64(pending) * float64(l.ScrapeInterval) / float64(realInterval))
+		rules[i].For = new(monitoringv1.Duration(model.Duration(scaled.Round(time.Millisecond)).String()))
+	}
+	return nil
+}
