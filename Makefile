@@ -95,7 +95,11 @@ test-integration: landscape-binaries ## Run the controllers against a real API s
 
 .PHONY: test-e2e
 test-e2e: landscape-binaries ## Run the end-to-end tests in a landscape of their own.
-	@bash hack/test-e2e.sh $(LANDSCAPE) $(LANDSCAPE_TEST_DIR)
+	@bash hack/test-landscape.sh $(LANDSCAPE) $(LANDSCAPE_TEST_DIR) test/e2e 16
+
+.PHONY: test-breakage
+test-breakage: landscape-binaries ## Break the federation on purpose and see `make parity` name what broke (takes longer, not part of `make test`).
+	@bash hack/test-landscape.sh $(LANDSCAPE) $(LANDSCAPE_TEST_DIR) test/breakage 30
 
 .PHONY: clean
 clean: down ## Stop the landscape and remove what was built.

@@ -13,6 +13,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
 )
 
@@ -25,6 +26,8 @@ const (
 	// seedLocal is the seed that is the runtime cluster, seedOther a cluster of its own.
 	seedLocal = landscape.SeedRuntime
 	seedOther = "seed-2"
+	// seedCollectorPod is the pod of a seed's collector.
+	seedCollectorPod = constants.SeedCollectorName + "-collector-0"
 
 	pollInterval = 500 * time.Millisecond
 	// timeout covers the rolling of a collector, which is what takes longest.

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/gardener"
 )
 
 const (
@@ -123,6 +125,9 @@ func (s *State) Running() bool {
 
 // LogDir is the directory of the log files.
 func (s *State) LogDir() string { return filepath.Join(s.Dir, "logs") }
+
+// Lookback is for how long the Prometheis show a series of which they have no newer sample.
+func (s *State) Lookback() time.Duration { return gardener.Lookback(s.ScrapeInterval) }
 
 // CorpusChangesFile is the file with the changes of a seed's corpus.
 func (s *State) CorpusChangesFile(seed string) string {

@@ -14,11 +14,22 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// realInterval is the interval at which Gardener's Prometheis scrape and evaluate rules.
-const realInterval = time.Minute
+const (
+	// realInterval is the interval at which Gardener's Prometheis scrape and evaluate rules.
+	realInterval = time.Minute
+	// realLookback is for how long Prometheus shows a series of which it has no newer sample, by default.
+	realLookback = 5 * time.Minute
+	// minLookback is the shortest lookback. Pods do not start faster here than elsewhere.
+	minLookback = time.Minute
+)
+
+// Lookback is for how long the Prometheis of a landscape show a series of which they have no newer sample.
+func Lookback(scrapeInterval time.Duration) time.Duration {
+	return max(minLookback, time.Duration(float64(realLookback)*float64(scrapeInterval)/float64(realInterval)))
+}
 
 // scaleTime replaces the intervals of a minute, which Gardener uses, by those of the landscape, and shortens by the same
-// factor for how long an alert must be pending. Ranges in expressions stay as they are.
+// factor the lookback and for how long an alert must be pending. Ranges in expressions stay as they are.
 func (l *Landscape) scaleTime(objects []client.Object) error {
 	interval := monitoringv1.Duration(model.Duration(l.ScrapeInterval).String())
 	timeout := monitoringv1.Duration(model.Duration(max(l.ScrapeInterval-time.Second, l.ScrapeInterval/2)).String())
@@ -27,6 +38,7 @@ func (l *Landscape) scaleTime(objects []client.Object) error {
 		switch o := object.(type) {
 		case *monitoringv1.Prometheus:
 			o.Spec.ScrapeInterval, o.Spec.EvaluationInterval, o.Spec.ScrapeTimeout = interval, interval, timeout
+			o.Spec.Query = &monitoringv1.QuerySpec{LookbackDelta: new(model.Duration(Lookback(l.ScrapeInterval)).String())}
 		case *monitoringv1.PrometheusRule:
 			for i := range o.Spec.Groups {
 				o.Spec.Groups[i].Interval = nil

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+#
+# SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+# Starts a landscape, runs tests in it, and stops it.
+# Usage: hack/test-landscape.sh <landscape binary> <state directory> <folder of the tests> <minutes>
+
+set -o errexit
+set -o nounset
+set -o pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+usage="usage: hack/test-landscape.sh <landscape binary> <state directory> <folder of the tests> <minutes>"
+landscape="${1:?${usage}}"
+directory="${2:?${usage}}"
+tests="${3:?${usage}}"
+minutes="${4:?${usage}}"
+
+started="${SECONDS}"
+echo "> Run ${tests}"
+trap '"${landscape}" down --dir "${directory}"' EXIT
+
+"${landscape}" up --dir "${directory}" --seeds 2 --corpus-series 700 --scrape-interval 5s --reference
+LANDSCAPE_DIR="${PWD}/${directory}" go test -timeout="${minutes}m" -count=1 "./${tests}/..." -ginkgo.v
+echo "> ${tests} took $(( (SECONDS - started + 30) / 60 )) minutes ($(( SECONDS - started )) seconds)"
