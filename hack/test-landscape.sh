@@ -24,5 +24,5 @@ echo "> Run ${tests}"
 trap '"${landscape}" down --dir "${directory}"' EXIT
 
 "${landscape}" up --dir "${directory}" --seeds 2 --corpus-series 700 --scrape-interval 5s --reference
-LANDSCAPE_DIR="${PWD}/${directory}" go test -timeout="${minutes}m" -count=1 "./${tests}/..." -ginkgo.v
+LANDSCAPE_DIR="${PWD}/${directory}" go test -v -timeout="${minutes}m" -count=1 "./${tests}/..." -ginkgo.v
 echo "> ${tests} took $(( (SECONDS - started + 30) / 60 )) minutes ($(( SECONDS - started )) seconds)"

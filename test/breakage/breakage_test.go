@@ -27,7 +27,7 @@ const (
 	seed = "seed-2"
 )
 
-var _ = Describe("Breakage", Ordered, func() {
+var _ = Describe("Breakage", Ordered, ContinueOnFailure, func() {
 	// named are the families that any of the specs has seen named.
 	named := map[string]struct{}{}
 
@@ -80,7 +80,7 @@ var _ = Describe("Breakage", Ordered, func() {
 })
 
 func compare(ctx context.Context, g Gomega) *parity.Report {
-	report, err := parity.Compare(ctx, ls.Prometheus(gardener.ReferenceName), ls.Prometheus(replica), parity.Options{Interval: ls.ScrapeInterval})
+	report, err := parity.Compare(ctx, ls.Prometheus(gardener.ReferenceName), ls.Prometheus(replica), parity.Options{Interval: ls.ScrapeInterval, MinConstant: 0.9})
 	g.Expect(err).NotTo(HaveOccurred())
 	return report
 }

@@ -76,7 +76,7 @@ func withoutExchange() breakage {
 			"shoot:corpus:plain", "shoot:corpus:job_only", "shoot:corpus:instances", "shoot:corpus:jobs",
 			"shoot:corpus:otel_scope", "shoot:corpus:seed_own", "shoot:corpus:seed_empty", "shoot:corpus:external_labels",
 		},
-		intact: []string{"shoot:corpus:job_and_instance", "kube_node_spec_taint"},
+		intact: []string{"shoot:corpus:job_and_instance", "shoot:corpus:job_of_federation"},
 	}
 }
 

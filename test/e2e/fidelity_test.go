@@ -50,7 +50,7 @@ var _ = Describe("Fidelity", Ordered, func() {
 	})
 
 	It("stores the series that pull stores, and no other", func() {
-		expectParity(ctx, parity.Options{})
+		expectParity(ctx, parity.Options{MinConstant: 0.9})
 		expectNoRejections(ctx)
 	})
 
@@ -141,11 +141,11 @@ var _ = Describe("Fidelity", Ordered, func() {
 			}
 		}).Should(Succeed())
 		expectParity(ctx, ruleOptions(ctx))
-		expectParity(ctx, parity.Options{})
+		expectParity(ctx, parity.Options{MinConstant: 0.9})
 
 		Expect(ls.StartAggregate(ctx, seedOther)).To(Succeed())
 		expectVanished(ctx, failure, absent)
-		expectParity(ctx, parity.Options{})
+		expectParity(ctx, parity.Options{MinConstant: 0.9})
 		expectParity(ctx, ruleOptions(ctx))
 		expectNoRejections(ctx)
 	})

@@ -49,6 +49,9 @@ type Options struct {
 	IgnoreLabels []string
 	// IgnoreExtraNames says not to look for metric names that only push has, beyond the selectors.
 	IgnoreExtraNames bool
+	// MinConstant is the share, from 0 to 1, of the series of pull that must have had one value at all evaluation times. Where
+	// values are constant, it tells a comparison of all series from one of the few that were there long enough.
+	MinConstant float64
 	// RoundTripper is for the requests, for example to authenticate them. The default is that of the Prometheus client.
 	RoundTripper http.RoundTripper
 }
@@ -79,6 +82,8 @@ func (o Options) Validate() error {
 		return errors.New("a selector is empty: use a PromQL vector selector")
 	case slices.Contains(o.Seeds, ""):
 		return errors.New("the name of a seed is empty: remove it from the list")
+	case o.MinConstant < 0 || o.MinConstant > 1:
+		return fmt.Errorf("%v is not a share of series with a constant value: use a number from 0 to 1", o.MinConstant)
 	case slices.Contains(o.IgnoreLabels, labelName):
 		return fmt.Errorf("label %s cannot be ignored: it is the name of the metric", labelName)
 	}
@@ -146,6 +151,10 @@ func Compare(ctx context.Context, pull, push *landscape.Prometheus, o Options) (
 	if !pulled.series.anyComplete() {
 		return nil, fmt.Errorf("Prometheus %s has no series at all of the %d times from %s to %s, so there is nothing to compare with: wait until it has scraped for that long, or check its targets",
 			pull.Name, g.steps, formatTime(g.start), formatTime(g.time(g.steps-1)))
+	}
+	if constant, all := pulled.series.countConstant(), len(pulled.series.byKey); float64(constant) < o.MinConstant*float64(all) {
+		return nil, fmt.Errorf("only %d of %d series of Prometheus %s have had one value at all of the %d times from %s to %s, but %.0f %% are asked for: wait until it has scraped for that long",
+			constant, all, pull.Name, g.steps, formatTime(g.start), formatTime(g.time(g.steps-1)), 100*o.MinConstant)
 	}
 
 	c := &comparison{grid: g, report: newReport(pull.Name, push.Name, o.Seeds, g)}

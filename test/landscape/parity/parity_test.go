@@ -104,6 +104,16 @@ var _ = Describe("Compare", func() {
 			Expect(differences).NotTo(HaveLen(1))
 		})
 
+		It("should refuse to compare when too few values are constant", func(ctx SpecContext) {
+			pulled := []timeSeries{ts(always, "test_a"), ts("1 2 1 1 1 1", "test_b"), ts("_ 1 1 1 1 1", "test_c")}
+			// The base of pull is constant, too.
+			_, err := compare(ctx, newFakePrometheus(append(pulled, base)...), newFakePrometheus(base), parity.Options{MinConstant: 0.51})
+			Expect(err).To(MatchError(ContainSubstring("only 2 of 4 series of Prometheus reference have had one value at all of the 6 times")))
+			report, err := compare(ctx, newFakePrometheus(append(pulled, base)...), newFakePrometheus(base), parity.Options{MinConstant: 0.5})
+			Expect(err).NotTo(HaveOccurred())
+			Expect(report.Differences()).To(Equal(3))
+		})
+
 		It("should use the given seeds", func(ctx SpecContext) {
 			pull, push := newFakePrometheus(base), newFakePrometheus(base)
 			report, err := compare(ctx, pull, push, parity.Options{Seeds: []string{"three"}})

@@ -195,6 +195,16 @@ func (s *seriesSet) anyComplete() bool {
 	return false
 }
 
+func (s *seriesSet) countConstant() int {
+	count := 0
+	for _, one := range s.byKey {
+		if one.constant() {
+			count++
+		}
+	}
+	return count
+}
+
 // sorted returns the series in a fixed order.
 func (s *seriesSet) sorted() []*series {
 	all := make([]*series, 0, len(s.byKey))

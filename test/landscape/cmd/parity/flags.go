@@ -25,6 +25,10 @@ const (
 	flagPull     = "pull"
 	flagPush     = "push"
 	flagInterval = "interval"
+
+	flagMinConstant = "min-constant"
+	// landscapeMinConstant is the default for a local landscape, in which nearly all values are constant.
+	landscapeMinConstant = 0.9
 )
 
 // flags are the flags of the command.
@@ -49,6 +53,7 @@ func (f *flags) addTo(set *pflag.FlagSet) {
 	set.StringSliceVar(&f.options.ExcludeJobs, "exclude-jobs", parity.DefaultExcludeJobs(), "Jobs whose series are left out.")
 	set.StringSliceVar(&f.options.IgnoreLabels, "ignore-labels", nil, "Names of labels that are removed from all series before they are compared.")
 	set.BoolVar(&f.options.IgnoreExtraNames, "ignore-extra-names", false, "Do not look for metric names that only the Prometheus that is pushed to has, beyond the selectors.")
+	set.Float64Var(&f.options.MinConstant, flagMinConstant, 0, "Share of the series, from 0 to 1, that must have had one value for all the time. The default for a local landscape is 0.9.")
 	set.StringVar(&f.bearerTokenFile, "bearer-token-file", "", "File with a bearer token for all URLs.")
 	set.DurationVar(&f.wait, "wait", 0, "Compare again until there are no differences, for this long at most.")
 	set.IntVar(&f.write.Examples, "examples", 3, "Number of examples per family.")
@@ -80,6 +85,9 @@ func (f *flags) complete(set *pflag.FlagSet) (*comparer, error) {
 	}
 
 	if !set.Changed(flagPull) && !set.Changed(flagPush) {
+		if !set.Changed(flagMinConstant) {
+			c.options.MinConstant = landscapeMinConstant
+		}
 		return c, f.useLandscape(c, set.Changed(flagInterval))
 	}
 	return c, f.useURLs(c, set.Changed(flagDir))

@@ -82,12 +82,14 @@ var _ = Describe("Command", func() {
 		Expect(c.push).To(HaveExactElements(HaveField("URL", "http://garden-0"), HaveField("URL", "http://garden-1")))
 		Expect(c.options.Interval).To(Equal(5 * time.Second))
 		Expect(c.options.Seeds).To(Equal([]string{"local"}))
+		Expect(c.options.MinConstant).To(Equal(0.9))
 
-		c, err = complete("--interval", "10s", "--seeds", "a,b", "--exclude-jobs", "")
+		c, err = complete("--interval", "10s", "--min-constant", "0", "--seeds", "a,b", "--exclude-jobs", "")
 		Expect(err).NotTo(HaveOccurred())
 		Expect(c.options.Interval).To(Equal(10 * time.Second))
 		Expect(c.options.Seeds).To(Equal([]string{"a", "b"}))
 		Expect(c.options.ExcludeJobs).To(And(BeEmpty(), Not(BeNil())))
+		Expect(c.options.MinConstant).To(BeZero())
 
 		state.Prometheis = state.Prometheis[:2]
 		Expect(state.Write()).To(Succeed())
