@@ -80,19 +80,27 @@ func withoutExchange() breakage {
 	}
 }
 
-// withoutRelabelling is a scrape configuration without what is special about that of federation.
+// withoutRelabelling is a scrape configuration that does not copy the names of alerts.
 func withoutRelabelling() breakage {
 	return breakage{
 		seedCollector: func(config *otelv1beta1.Config) {
 			scrape := scrapeConfig(config)
-			scrape["honor_labels"] = false
 			scrape["metric_relabel_configs"] = scrape["metric_relabel_configs"].([]any)[1:]
 		},
+		families: []string{"ALERTS", "shoot:corpus:shoot_alertname"},
+		intact:   []string{plainFamily, "shoot:corpus:instances", "shoot:corpus:labels_underscores"},
+	}
+}
+
+// withoutHonoringLabels is a scrape configuration by which the labels of the target win.
+func withoutHonoringLabels() breakage {
+	return breakage{
+		seedCollector: func(config *otelv1beta1.Config) { scrapeConfig(config)["honor_labels"] = false },
 		families: []string{
-			"ALERTS", "shoot:corpus:shoot_alertname", "shoot:corpus:job_and_instance", "shoot:corpus:job_only", "shoot:corpus:instance_only",
-			"shoot:corpus:job_of_federation", "prometheus_tsdb_lowest_timestamp", "prometheus_tsdb_storage_blocks_bytes", "kube_node_spec_taint",
+			"shoot:corpus:job_and_instance", "shoot:corpus:job_only", "shoot:corpus:instance_only", "shoot:corpus:job_of_federation",
+			"prometheus_tsdb_lowest_timestamp", "prometheus_tsdb_storage_blocks_bytes", "kube_node_spec_taint",
 		},
-		intact: []string{"shoot:corpus:label_values_utf8"},
+		intact: []string{"up", "scrape_samples_scraped"},
 	}
 }
 
