@@ -19,13 +19,25 @@ const (
 	realInterval = time.Minute
 	// realLookback is for how long Prometheus shows a series of which it has no newer sample, by default.
 	realLookback = 5 * time.Minute
+	// realReloadInterval is after which time config-reloader notices at the latest that a file has changed, by default
+	// (cmd/prometheus-config-reloader/main.go of prometheus-operator). A watch tells it earlier, but only of the first change.
+	realReloadInterval = 3 * time.Minute
 	// minLookback is the shortest lookback. Pods do not start faster here than elsewhere.
 	minLookback = time.Minute
 )
 
 // Lookback is for how long the Prometheis of a landscape show a series of which they have no newer sample.
 func Lookback(scrapeInterval time.Duration) time.Duration {
-	return max(minLookback, time.Duration(float64(realLookback)*float64(scrapeInterval)/float64(realInterval)))
+	return max(minLookback, scale(realLookback, scrapeInterval))
+}
+
+// ReloadInterval is after which time the Prometheis of a landscape notice a change of their configuration at the latest.
+func ReloadInterval(scrapeInterval time.Duration) time.Duration {
+	return scale(realReloadInterval, scrapeInterval)
+}
+
+func scale(duration, scrapeInterval time.Duration) time.Duration {
+	return time.Duration(float64(duration) * float64(scrapeInterval) / float64(realInterval)).Round(time.Millisecond)
 }
 
 // scaleTime replaces the intervals of a minute, which Gardener uses, by those of the landscape, and shortens by the same
@@ -66,8 +78,7 @@ func (l *Landscape) scalePending(rules []monitoringv1.Rule) error {
 		if err != nil {
 			return fmt.Errorf("failed to parse `for` of alert %s: %w", rules[i].Alert, err)
 		}
-		scaled := time.Duration(float64(pending) * float64(l.ScrapeInterval) / float64(realInterval))
-		rules[i].For = new(monitoringv1.Duration(model.Duration(scaled.Round(time.Millisecond)).String()))
+		rules[i].For = new(monitoringv1.Duration(model.Duration(scale(time.Duration(pending), l.ScrapeInterval)).String()))
 	}
 	return nil
 }

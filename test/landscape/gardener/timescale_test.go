@@ -48,6 +48,10 @@ var _ = Describe("Time scale", func() {
 		Expect(prometheus.Spec.Query.LookbackDelta).To(HaveValue(Equal("1m40s")))
 	})
 
+	It("should scale how often files are looked at", func() {
+		Expect(ReloadInterval(5 * time.Second)).To(Equal(15 * time.Second))
+	})
+
 	DescribeTable("lookback",
 		func(scrapeInterval, expected time.Duration) { Expect(Lookback(scrapeInterval)).To(Equal(expected)) },
 		Entry("not shorter than pods take to start", 5*time.Second, time.Minute),

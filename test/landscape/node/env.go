@@ -68,6 +68,12 @@ func buildArgs(image *Image, container *corev1.Container, variables map[string]s
 	for _, part := range slices.Concat(command, args) {
 		line = append(line, expand(part, variables))
 	}
+	for _, flag := range image.Flags {
+		name, _, _ := strings.Cut(flag, "=")
+		if !slices.ContainsFunc(line, func(part string) bool { return part == name || strings.HasPrefix(part, name+"=") }) {
+			line = append(line, flag)
+		}
+	}
 	return line
 }
 

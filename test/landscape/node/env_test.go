@@ -41,6 +41,11 @@ var _ = Describe("Environment", func() {
 		It("should use the path without an entrypoint", func() {
 			Expect(buildArgs(&Image{Path: "/bin/app"}, &corev1.Container{}, variables)).To(Equal([]string{"/bin/app"}))
 		})
+		It("should add flags that the container does not set", func() {
+			image := &Image{Path: "/bin/app", Flags: []string{"--a=1", "--b=2", "--ab=3"}}
+			container := &corev1.Container{Args: []string{"--ab=4", "--b", "5"}}
+			Expect(buildArgs(image, container, variables)).To(Equal([]string{"/bin/app", "--ab=4", "--b", "5", "--a=1"}))
+		})
 		It("should prefer the command", func() {
 			Expect(buildArgs(image, &corev1.Container{Command: []string{"other", "$(A)"}}, variables)).To(Equal([]string{"other", "1"}))
 		})

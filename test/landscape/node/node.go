@@ -65,6 +65,8 @@ type Image struct {
 	Binary, Path string
 	// Entrypoint is the command line if the container has no command. It defaults to the path.
 	Entrypoint []string
+	// Flags, like `--name=value`, are added to the arguments of a container that does not set them itself.
+	Flags []string
 }
 
 // ProcessInfo describes a running container.

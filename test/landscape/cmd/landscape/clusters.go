@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -203,7 +204,7 @@ func (d *daemon) startNode(runCtx context.Context, c *cluster.Cluster) error {
 		RESTConfig:    config,
 		StateDir:      filepath.Join(d.state.Dir, "nodes"),
 		LogDir:        filepath.Join(d.state.LogDir(), "pods"),
-		Images:        images(c.BinDir),
+		Images:        images(c.BinDir, d.state.ScrapeInterval),
 		ExternalHosts: d.externalHosts(),
 		Logger:        d.log,
 	})
@@ -231,9 +232,12 @@ func (d *daemon) startNode(runCtx context.Context, c *cluster.Cluster) error {
 }
 
 // images says which binary stands for which image.
-func images(binDir string) []node.Image {
+func images(binDir string, scrapeInterval time.Duration) []node.Image {
 	return []node.Image{
-		{Match: "prometheus-config-reloader", Binary: filepath.Join(binDir, "prometheus-config-reloader"), Path: "/bin/prometheus-config-reloader"},
+		{
+			Match: "prometheus-config-reloader", Binary: filepath.Join(binDir, "prometheus-config-reloader"), Path: "/bin/prometheus-config-reloader",
+			Flags: []string{"--watch-interval=" + gardener.ReloadInterval(scrapeInterval).String()},
+		},
 		{Match: "prometheus/prometheus", Binary: filepath.Join(binDir, "prometheus"), Path: "/bin/prometheus"},
 		{Match: "opentelemetry-collector", Binary: filepath.Join(binDir, "otelcol"), Path: "/bin/otelcol"},
 	}
