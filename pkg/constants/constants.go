@@ -48,4 +48,14 @@ const (
 	LabelSeed = "seed"
 	// JobPrometheusAggregate is the `job` label of the federation target, as Gardener's own ScrapeConfig sets it.
 	JobPrometheusAggregate = "prometheus-aggregate"
+
+	// GardenPrometheusName is the name of the Prometheus in the namespace `garden` that the fan-out writes to. Gardener's
+	// ManagedResource for it has the prefix `prometheus-`.
+	GardenPrometheusName = "garden"
+	// AnnotationOutOfOrderTimeWindow is the annotation of that Prometheus with the window, a Go duration, within which it must
+	// accept samples that are late.
+	AnnotationOutOfOrderTimeWindow = "otel-federation.extensions.gardener.cloud/out-of-order-time-window"
+	// AnnotationReleased is the annotation of an Extension that is being deleted and does not need the OTLP receiver of that
+	// Prometheus any more. Its value is since when, as RFC 3339.
+	AnnotationReleased = "otel-federation.extensions.gardener.cloud/released"
 )

@@ -12,7 +12,9 @@ import (
 	"os"
 
 	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"github.com/spf13/cobra"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -39,6 +41,7 @@ import (
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/credentialscopy"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/garden"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/seed"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/webhook"
 )
 
 // NewCommand returns the command that runs the controllers of one extension class.
@@ -107,29 +110,42 @@ func run(ctx context.Context, opts *options) error {
 	return nil
 }
 
-// managerOptions limit the caches to the namespace that the extension works in, and to the kinds that it watches.
 func managerOptions(opts *options) manager.Options {
-	mgrOpts := opts.manager.Completed().Options()
-	mgrOpts.Scheme = kubernetes.SeedScheme
+	var (
+		mgrOpts = opts.manager.Completed().Options()
+		common  = ManagerOptions()
+	)
+	mgrOpts.Scheme = common.Scheme
+	mgrOpts.Client = common.Client
+	mgrOpts.Cache = common.Cache
+	return mgrOpts
+}
 
-	mgrOpts.Client = client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{
-		&corev1.ConfigMap{},
-		&corev1.Namespace{},
-		&corev1.PersistentVolumeClaim{},
-		&corev1.Pod{},
-		&corev1.Secret{},
-		&appsv1.StatefulSet{},
-		// The heartbeat is in the namespace of the extension itself.
-		&coordinationv1.Lease{},
-		&otelv1beta1.OpenTelemetryCollector{},
-	}}}
-	mgrOpts.Cache = cache.Options{
-		DefaultNamespaces: map[string]cache.Config{v1beta1constants.GardenNamespace: {}},
-		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Secret{}: {Field: fields.OneTermEqualSelector(metav1.ObjectNameField, constants.CredentialsSecretName)},
+// ManagerOptions are those options of the manager that no argument changes. They limit the caches to the namespace that the
+// extension works in, and to the kinds that it watches. The integration tests run their managers with them, too.
+func ManagerOptions() manager.Options {
+	return manager.Options{
+		Scheme: kubernetes.SeedScheme,
+		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{
+			&corev1.ConfigMap{},
+			&corev1.Namespace{},
+			&corev1.PersistentVolumeClaim{},
+			&corev1.Pod{},
+			&corev1.Secret{},
+			&admissionregistrationv1.MutatingWebhookConfiguration{},
+			&appsv1.StatefulSet{},
+			// The heartbeat is in the namespace of the extension itself.
+			&coordinationv1.Lease{},
+			&monitoringv1.Prometheus{},
+			&otelv1beta1.OpenTelemetryCollector{},
+		}}},
+		Cache: cache.Options{
+			DefaultNamespaces: map[string]cache.Config{v1beta1constants.GardenNamespace: {}},
+			ByObject: map[client.Object]cache.ByObject{
+				&corev1.Secret{}: {Field: fields.OneTermEqualSelector(metav1.ObjectNameField, constants.CredentialsSecretName)},
+			},
 		},
 	}
-	return mgrOpts
 }
 
 func applyClientConnection(restConfig *rest.Config, clientConnection *componentbaseconfigv1alpha1.ClientConnectionConfiguration) {
@@ -150,7 +166,21 @@ func addGardenControllers(ctx context.Context, mgr manager.Manager, opts *option
 	}
 
 	credentials.DefaultAddOptions.ExtensionClasses = opts.general.Completed().ExtensionClasses
-	return credentials.AddToManager(ctx, mgr)
+	if err := credentials.AddToManager(ctx, mgr); err != nil {
+		return err
+	}
+	return addWebhooks(ctx, mgr, opts)
+}
+
+// addWebhooks is the only one that asks the manager for its webhook server: that is what makes the manager run it.
+func addWebhooks(ctx context.Context, mgr manager.Manager, opts *options) error {
+	if err := webhook.AddToManager(ctx, mgr, opts.webhook.Completed()); err != nil {
+		return fmt.Errorf("failed to add the webhooks: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("webhook-server", mgr.GetWebhookServer().StartedChecker()); err != nil {
+		return fmt.Errorf("failed to add the readiness check webhook-server: %w", err)
+	}
+	return nil
 }
 
 func addSeedControllers(ctx context.Context, mgr manager.Manager, opts *options) error {

@@ -7,6 +7,7 @@ package app
 import (
 	"github.com/spf13/pflag"
 
+	extensionscmdwebhook "github.com/gardener/gardener/extensions/pkg/webhook/cmd"
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config"
@@ -36,4 +37,16 @@ func ConfigFor(args ...string) (*config.ControllerConfiguration, error) {
 	}
 	err := opts.Complete()
 	return opts.config, err
+}
+
+// WebhookServerFor returns the configuration of the webhook server that the given arguments select.
+func WebhookServerFor(args ...string) (*extensionscmdwebhook.ServerConfig, error) {
+	opts := newOptions()
+	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	opts.webhook.AddFlags(flags)
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	err := opts.webhook.Complete()
+	return opts.webhook.Completed(), err
 }

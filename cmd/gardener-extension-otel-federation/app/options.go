@@ -12,6 +12,7 @@ import (
 
 	extensionscmdcontroller "github.com/gardener/gardener/extensions/pkg/controller/cmd"
 	extensionsheartbeatcmd "github.com/gardener/gardener/extensions/pkg/controller/heartbeat/cmd"
+	extensionscmdwebhook "github.com/gardener/gardener/extensions/pkg/webhook/cmd"
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config"
@@ -29,6 +30,7 @@ type options struct {
 	controller *extensionscmdcontroller.ControllerOptions
 	reconciler *extensionscmdcontroller.ReconcilerOptions
 	heartbeat  *extensionsheartbeatcmd.Options
+	webhook    *extensionscmdwebhook.ServerOptions
 	config     *configOptions
 }
 
@@ -42,6 +44,8 @@ func newOptions() *options {
 			LeaderElectionNamespace: os.Getenv("LEADER_ELECTION_NAMESPACE"),
 			MetricsBindAddress:      ":8080",
 			HealthBindAddress:       ":8081",
+			WebhookServerPort:       10250,
+			WebhookCertDir:          "/tmp/gardener-extensions-cert",
 		},
 		controller: &extensionscmdcontroller.ControllerOptions{MaxConcurrentReconciles: 5},
 		reconciler: &extensionscmdcontroller.ReconcilerOptions{},
@@ -50,7 +54,9 @@ func newOptions() *options {
 			RenewIntervalSeconds: 30,
 			Namespace:            os.Getenv("LEADER_ELECTION_NAMESPACE"),
 		},
-		config: &configOptions{},
+		// The webhooks are served by class garden only.
+		webhook: &extensionscmdwebhook.ServerOptions{Namespace: os.Getenv("WEBHOOK_CONFIG_NAMESPACE")},
+		config:  &configOptions{},
 	}
 
 	o.OptionAggregator = extensionscmdcontroller.NewOptionAggregator(
@@ -60,6 +66,7 @@ func newOptions() *options {
 		o.controller,
 		o.reconciler,
 		extensionscmdcontroller.PrefixOption("heartbeat-", o.heartbeat),
+		o.webhook,
 		o.config,
 	)
 	return o

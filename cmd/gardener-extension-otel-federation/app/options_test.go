@@ -12,6 +12,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	extensionscmdwebhook "github.com/gardener/gardener/extensions/pkg/webhook/cmd"
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
 
 	. "github.com/gardener/gardener-extension-otel-federation/cmd/gardener-extension-otel-federation/app"
@@ -34,6 +35,24 @@ var _ = Describe("Options", func() {
 			Entry("shoot", "--extension-classes=shoot"),
 			Entry("both", "--extension-classes=garden,seed"),
 		)
+	})
+
+	Describe("webhook", func() {
+		BeforeEach(func() {
+			GinkgoT().Setenv("WEBHOOK_CONFIG_NAMESPACE", "runtime-extension-foo")
+		})
+
+		It("should use the namespace of the extension by default", func() {
+			Expect(WebhookServerFor()).To(Equal(&extensionscmdwebhook.ServerConfig{
+				Mode: "service", Namespace: "runtime-extension-foo", OwnerNamespace: "runtime-extension-foo",
+			}))
+		})
+
+		It("should use the arguments", func() {
+			Expect(WebhookServerFor("--webhook-config-mode=url", "--webhook-config-url=foo:1", "--webhook-config-service-port=443", "--webhook-config-owner-namespace=bar")).To(Equal(&extensionscmdwebhook.ServerConfig{
+				Mode: "url", URL: "foo:1", ServicePort: 443, Namespace: "runtime-extension-foo", OwnerNamespace: "bar",
+			}))
+		})
 	})
 
 	Describe("config", func() {

@@ -30,7 +30,7 @@ type GardenFederationConfig struct {
 	Token TokenConfiguration
 	// OutOfOrderTimeWindow is how much older than the newest sample of its series a sample may be to be still accepted by the
 	// garden Prometheus, as a duration in whole milliseconds, more than zero. It should be no shorter than the time that the
-	// queues can hold.
+	// queues can hold. A longer window that Gardener sets is kept.
 	OutOfOrderTimeWindow *metav1.Duration
 	// HandOver configures how Gardener's own federation (pull) is replaced by this one (push), seed by seed.
 	HandOver HandOverConfiguration

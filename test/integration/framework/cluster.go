@@ -39,7 +39,10 @@ var SeedCRDs = []string{
 }
 
 // RuntimeCRDs are those of the runtime cluster.
-var RuntimeCRDs = append([]string{"example/operator/10-crd-operator.gardener.cloud_gardens.yaml"}, SeedCRDs...)
+var RuntimeCRDs = append([]string{
+	"example/operator/10-crd-operator.gardener.cloud_gardens.yaml",
+	"example/seed-crds/10-crd-monitoring.coreos.com_prometheuses.yaml",
+}, SeedCRDs...)
 
 // Cluster is a running API server.
 type Cluster struct {

@@ -13,10 +13,11 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// Proxy stands between a client and a server, and can cut the connection between them.
+// Proxy stands between a client and a server, and can cut the connection between them. If there are several servers it uses the
+// first one that accepts connections, so that it can play a Service with replicas.
 type Proxy struct {
 	listener net.Listener
-	target   string
+	targets  []string
 
 	mutex       sync.Mutex
 	down        bool
@@ -24,12 +25,12 @@ type Proxy struct {
 }
 
 // StartProxy starts a proxy that runs until the suite ends.
-func StartProxy(target string) *Proxy {
+func StartProxy(targets ...string) *Proxy {
 	GinkgoHelper()
 	listener, err := (&net.ListenConfig{}).Listen(GinkgoT().Context(), "tcp", "127.0.0.1:0")
 	Expect(err).NotTo(HaveOccurred())
 
-	proxy := &Proxy{listener: listener, target: target, connections: map[net.Conn]struct{}{}}
+	proxy := &Proxy{listener: listener, targets: targets, connections: map[net.Conn]struct{}{}}
 	go proxy.accept()
 	DeferCleanup(func() {
 		proxy.SetDown(true)
@@ -72,8 +73,8 @@ func (p *Proxy) serve(incoming net.Conn) {
 	}
 	defer p.untrack(incoming)
 
-	outgoing, err := (&net.Dialer{}).Dial("tcp", p.target)
-	if err != nil || !p.track(outgoing) {
+	outgoing := p.dial()
+	if outgoing == nil || !p.track(outgoing) {
 		return
 	}
 	defer p.untrack(outgoing)
@@ -86,6 +87,15 @@ func (p *Proxy) serve(incoming net.Conn) {
 		}()
 	}
 	<-done
+}
+
+func (p *Proxy) dial() net.Conn {
+	for _, target := range p.targets {
+		if connection, err := (&net.Dialer{}).Dial("tcp", target); err == nil {
+			return connection
+		}
+	}
+	return nil
 }
 
 func (p *Proxy) track(connection net.Conn) bool {

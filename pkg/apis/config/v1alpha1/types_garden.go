@@ -38,7 +38,7 @@ type GardenFederationConfig struct {
 	Token TokenConfiguration `json:"token,omitzero"`
 	// OutOfOrderTimeWindow is how much older than the newest sample of its series a sample may be to be still accepted by the
 	// garden Prometheus, as a duration in whole milliseconds, more than zero. It should be no shorter than the time that the
-	// queues can hold. It is not in effect yet: set `spec.tsdb.outOfOrderTimeWindow` of the Prometheus by hand.
+	// queues can hold. A longer window that Gardener sets is kept.
 	// Default: 2h.
 	// +optional
 	OutOfOrderTimeWindow *metav1.Duration `json:"outOfOrderTimeWindow,omitempty"`
