@@ -23,6 +23,8 @@ const (
 	TypeCredentialsValid gardencorev1beta1.ConditionType = "CredentialsValid"
 	// TypeIngressReady says whether the fan-out can be reached from outside the runtime cluster.
 	TypeIngressReady gardencorev1beta1.ConditionType = "IngressReady"
+	// TypeReceiverReady says whether the garden Prometheus accepts what the fan-out pushes.
+	TypeReceiverReady gardencorev1beta1.ConditionType = "ReceiverReady"
 
 	// ReasonCredentialsMissing means that there are no usable credentials yet.
 	ReasonCredentialsMissing = "CredentialsMissing"
@@ -30,6 +32,12 @@ const (
 	ReasonCredentialsAvailable = "CredentialsAvailable"
 	// ReasonGatewayMissing means that the garden Prometheus has no Istio Gateway yet, whose address the fan-out shares.
 	ReasonGatewayMissing = "GatewayMissing"
+	// ReasonPrometheusMissing means that there is no garden Prometheus yet.
+	ReasonPrometheusMissing = "PrometheusMissing"
+	// ReasonReceiverDisabled means that not all replicas of the garden Prometheus have an OTLP receiver yet.
+	ReasonReceiverDisabled = "ReceiverDisabled"
+	// ReasonReceiverEnabled means that all replicas of the garden Prometheus have an OTLP receiver.
+	ReasonReceiverEnabled = "ReceiverEnabled"
 	// ReasonExposed means that the fan-out is exposed on the garden's ingress gateway.
 	ReasonExposed = "Exposed"
 )

@@ -38,7 +38,8 @@ const (
 	labelInstance       = "instance"
 
 	// The receiver turns `job` and `instance` into the identity of an OTLP resource, invents an `instance` where there is
-	// none, and makes a resource of every pair. So both labels travel under other names, and all series share one resource.
+	// none, and makes a resource of every pair. So both labels travel under other names, and all series share one resource, but
+	// for those with labels of a scope.
 	carriedJob      = "otel_federation_job"
 	carriedInstance = "otel_federation_instance"
 	sharedResource  = "otel-federation"

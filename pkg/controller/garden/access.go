@@ -80,7 +80,16 @@ func (a *actuator) destroyGardenAccess(ctx context.Context, namespace string, wa
 }
 
 // publishIssuerConfig tells the credentials controller how to issue credentials.
-func (a *actuator) publishIssuerConfig(ctx context.Context, namespace string, cfg *config.GardenFederationConfig, host string, signingKeys *signingKeys, certificates *certificates) error {
+func (a *actuator) publishIssuerConfig(ctx context.Context, namespace string, cfg *config.GardenFederationConfig, host string, signingKeys *signingKeys, certificates *certificates, receiverReady bool) error {
+	if !receiverReady {
+		// No seed gets its first credentials while the garden Prometheus would refuse its samples. But nobody loses credentials
+		// because a replica is being replaced.
+		configMap := &corev1.ConfigMap{}
+		if exists, err := a.get(ctx, namespace, constants.IssuerConfigMapName, configMap); err != nil || !exists {
+			return err
+		}
+	}
+
 	aggregateHost, err := a.aggregatePrometheusHost(ctx, namespace)
 	if err != nil {
 		return err

@@ -28,6 +28,7 @@ import (
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/gardencollector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/conditions"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 )
 
 type actuator struct {
@@ -86,7 +87,11 @@ func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extension
 	if err := a.deployGardenAccess(ctx, ex.Namespace); err != nil {
 		return err
 	}
-	if err := a.publishIssuerConfig(ctx, ex.Namespace, cfg, host, signingKeys, certificates); err != nil {
+	receiver, err := a.enableReceiver(ctx, ex.Namespace, cfg.OutOfOrderTimeWindow.Duration)
+	if err != nil {
+		return err
+	}
+	if err := a.publishIssuerConfig(ctx, ex.Namespace, cfg, host, signingKeys, certificates, receiver.ready); err != nil {
 		return err
 	}
 
@@ -94,10 +99,11 @@ func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extension
 		return fmt.Errorf("failed to clean up old keys and certificates: %w", err)
 	}
 
-	return a.setIngressCondition(ctx, ex, host, ingress)
+	return errors.Join(a.setIngressCondition(ctx, ex, host, ingress), a.setReceiverCondition(ctx, ex, receiver))
 }
 
-// Delete takes the seeds' credentials away first, then the fan-out with its volumes, then keys and certificates.
+// Delete takes the seeds' credentials away first, then the fan-out with its volumes, then what the garden Prometheus needed for
+// it, then keys and certificates.
 func (a *actuator) Delete(ctx context.Context, log logr.Logger, ex *extensionsv1alpha1.Extension) error {
 	if err := a.withdrawCredentials(ctx, log, ex.Namespace); err != nil {
 		return err
@@ -105,6 +111,10 @@ func (a *actuator) Delete(ctx context.Context, log logr.Logger, ex *extensionsv1
 
 	if err := component.OpDestroyAndWait(a.emptyCollector(ex.Namespace)).Destroy(ctx); err != nil {
 		return fmt.Errorf("failed to remove the fan-out collector: %w", err)
+	}
+
+	if err := a.releaseReceiver(ctx, log, ex); err != nil {
+		return err
 	}
 
 	if err := a.destroyGardenAccess(ctx, ex.Namespace, true); err != nil {
@@ -122,6 +132,13 @@ func (a *actuator) ForceDelete(ctx context.Context, log logr.Logger, ex *extensi
 
 	if err := a.emptyCollector(ex.Namespace).Destroy(ctx); err != nil {
 		return fmt.Errorf("failed to remove the fan-out collector: %w", err)
+	}
+
+	if _, err := a.markReleased(ctx, ex); err != nil {
+		return err
+	}
+	if _, err := a.tryRelease(ctx, ex.Namespace); err != nil {
+		log.Error(err, "The garden Prometheus keeps its OTLP receiver until it is applied again", "managedResource", prometheusManagedResourceName)
 	}
 
 	if err := a.destroyGardenAccess(ctx, ex.Namespace, false); err != nil {
@@ -183,16 +200,28 @@ func newValues(cfg *config.GardenFederationConfig, jwks []byte, ingress *gardenc
 	}, nil
 }
 
-// prometheusHosts names the replicas of the garden Prometheus. gardener-operator always deploys two
+// prometheusReplicas is the number of replicas of the garden Prometheus that gardener-operator deploys
 // (pkg/operator/controller/garden/garden/components.go, newPrometheusGarden).
-func prometheusHosts() []string {
-	const replicas = 2
+const prometheusReplicas = 2
 
-	hosts := make([]string, 0, replicas)
-	for i := range replicas {
-		hosts = append(hosts, fmt.Sprintf("prometheus-garden-%d.prometheus-operated:9090", i))
+func prometheusPodName(replica int) string {
+	return fmt.Sprintf("prometheus-%s-%d", constants.GardenPrometheusName, replica)
+}
+
+func prometheusHosts() []string {
+	hosts := make([]string, 0, prometheusReplicas)
+	for i := range prometheusReplicas {
+		hosts = append(hosts, prometheusPodName(i)+".prometheus-operated:9090")
 	}
 	return hosts
+}
+
+func (a *actuator) setReceiverCondition(ctx context.Context, ex *extensionsv1alpha1.Extension, receiver *receiverState) error {
+	status := gardencorev1beta1.ConditionProgressing
+	if receiver.ready {
+		status = gardencorev1beta1.ConditionTrue
+	}
+	return conditions.Set(ctx, a.client, a.clock, ex, conditions.TypeReceiverReady, status, receiver.reason, receiver.message)
 }
 
 func (a *actuator) setIngressCondition(ctx context.Context, ex *extensionsv1alpha1.Extension, host string, ingress *gardencollector.Ingress) error {

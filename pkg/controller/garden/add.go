@@ -52,12 +52,12 @@ func AddToManager(ctx context.Context, mgr manager.Manager) error {
 func AddToManagerWithOptions(ctx context.Context, mgr manager.Manager, opts AddOptions) error {
 	var (
 		actuator     = &actuator{client: mgr.GetClient(), reader: mgr.GetAPIReader(), clock: clock.RealClock{}}
-		poller       = &ingressPoller{log: mgr.GetLogger().WithName(ControllerName), actuator: actuator, events: make(chan event.GenericEvent)}
+		poller       = &dependencyPoller{log: mgr.GetLogger().WithName(ControllerName), actuator: actuator, events: make(chan event.GenericEvent)}
 		toExtensions = handler.EnqueueRequestsFromMapFunc(mapper.ToExtensions(mgr.GetClient(), extensionsv1alpha1.ExtensionClassGarden))
 	)
 
 	if err := mgr.Add(poller); err != nil {
-		return fmt.Errorf("failed to add the ingress poller to the manager: %w", err)
+		return fmt.Errorf("failed to add the dependency poller to the manager: %w", err)
 	}
 
 	if err := extension.Add(mgr, extension.AddArgs{

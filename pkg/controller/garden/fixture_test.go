@@ -14,6 +14,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	istioapinetworkingv1beta1 "istio.io/api/networking/v1beta1"
 	istionetworkingv1beta1 "istio.io/client-go/pkg/apis/networking/v1beta1"
 	corev1 "k8s.io/api/core/v1"
@@ -23,6 +24,8 @@ import (
 	operatorv1alpha1 "github.com/gardener/gardener/pkg/apis/operator/v1alpha1"
 	resourcesv1alpha1 "github.com/gardener/gardener/pkg/apis/resources/v1alpha1"
 	secretsutils "github.com/gardener/gardener/pkg/utils/secrets"
+
+	"github.com/gardener/gardener-extension-otel-federation/pkg/receiver"
 )
 
 const (
@@ -129,4 +132,37 @@ func ignoreEmptyPatch(ctx context.Context, c client.WithWatch, obj client.Object
 		return nil
 	}
 	return c.Patch(ctx, obj, patch, opts...)
+}
+
+// newPrometheus is the garden Prometheus as gardener-operator wants it.
+func newPrometheus() *monitoringv1.Prometheus {
+	return &monitoringv1.Prometheus{ObjectMeta: metav1.ObjectMeta{Name: "garden", Namespace: "garden"}}
+}
+
+// newEnabledPrometheus is the garden Prometheus as the webhook leaves it.
+func newEnabledPrometheus() *monitoringv1.Prometheus {
+	prometheus := newPrometheus()
+	prometheus.Annotations = map[string]string{"otel-federation.extensions.gardener.cloud/out-of-order-time-window": "2h0m0s"}
+	Expect(receiver.Enable(prometheus, 2*time.Hour)).To(Succeed())
+	return prometheus
+}
+
+func newPrometheusManagedResource() *resourcesv1alpha1.ManagedResource {
+	return &resourcesv1alpha1.ManagedResource{ObjectMeta: metav1.ObjectMeta{Name: "prometheus-garden", Namespace: "garden"}}
+}
+
+// newPrometheusPod is a ready replica of the garden Prometheus, with an OTLP receiver or from before it had one.
+func newPrometheusPod(replica int, receives bool) *corev1.Pod {
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("prometheus-garden-%d", replica), Namespace: "garden"},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "prometheus"}, {Name: "config-reloader"}}},
+		Status: corev1.PodStatus{
+			Phase:      corev1.PodRunning,
+			Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
+		},
+	}
+	if receives {
+		pod.Spec.Containers[0].Args = []string{"--web.enable-otlp-receiver"}
+	}
+	return pod
 }

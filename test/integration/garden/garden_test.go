@@ -37,6 +37,7 @@ var _ = Describe("Garden controller", func() {
 		extension = framework.NewGardenExtension(cluster.Client)
 		garden = framework.NewGarden()
 		Expect(cluster.Client.Create(ctx, garden)).To(Succeed())
+		runGardenPrometheus(ctx)
 
 		DeferCleanup(func(ctx context.Context) {
 			extension.Delete(ctx)

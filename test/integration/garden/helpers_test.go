@@ -6,9 +6,11 @@ package garden_test
 
 import (
 	"context"
+	"fmt"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	istioapinetworkingv1beta1 "istio.io/api/networking/v1beta1"
 	istionetworkingv1beta1 "istio.io/client-go/pkg/apis/networking/v1beta1"
 	corev1 "k8s.io/api/core/v1"
@@ -28,6 +30,7 @@ import (
 	"github.com/gardener/gardener-extension-otel-federation/pkg/conditions"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/credentials"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/receiver"
 	"github.com/gardener/gardener-extension-otel-federation/test/integration/framework"
 )
 
@@ -52,6 +55,31 @@ func exposeGardenPrometheus(ctx context.Context) {
 		DeferCleanup(func(ctx context.Context) {
 			Expect(cluster.Client.Delete(ctx, object)).To(Succeed())
 		})
+	}
+}
+
+// runGardenPrometheus creates the garden Prometheus, as the webhook leaves it, and its replicas until the test ends.
+func runGardenPrometheus(ctx context.Context) {
+	GinkgoHelper()
+	prometheus := &monitoringv1.Prometheus{ObjectMeta: metav1.ObjectMeta{Namespace: v1beta1constants.GardenNamespace, Name: constants.GardenPrometheusName}}
+	Expect(receiver.Enable(prometheus, receiver.DefaultOutOfOrderTimeWindow)).To(Succeed())
+	objects := []client.Object{prometheus}
+	for i := range 2 {
+		objects = append(objects, &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: v1beta1constants.GardenNamespace, Name: fmt.Sprintf("prometheus-garden-%d", i)},
+			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "prometheus", Image: "prometheus", Args: []string{"--web.enable-otlp-receiver"}}}},
+		})
+	}
+	for _, object := range objects {
+		Expect(cluster.Client.Create(ctx, object)).To(Succeed())
+		DeferCleanup(func(ctx context.Context) {
+			Expect(cluster.Client.Delete(ctx, object, client.GracePeriodSeconds(0))).To(Succeed())
+		})
+		if pod, ok := object.(*corev1.Pod); ok {
+			pod.Status.Phase = corev1.PodRunning
+			pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+			Expect(cluster.Client.Status().Update(ctx, pod)).To(Succeed())
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	istionetworkingv1beta1 "istio.io/client-go/pkg/apis/networking/v1beta1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -17,32 +18,35 @@ import (
 	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
 	"github.com/gardener/gardener/pkg/utils"
+
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/receiver"
 )
 
-// ingressPollInterval is the time after which a change of the ingress gateway or of the aggregate Prometheus' host is seen.
-const ingressPollInterval = 15 * time.Second
+// pollInterval is the time after which a change of what the Extension depends on is seen.
+const pollInterval = 15 * time.Second
 
-// ingressPoller reports changes of the Istio objects that the Extension depends on. It polls, because a watch would fail as
-// long as Istio's kinds do not exist, and gardener-operator may deploy them after this extension.
-type ingressPoller struct {
+// dependencyPoller reports changes of the Istio objects and of the garden Prometheus that the Extension depends on. It polls,
+// because a watch would fail as long as their kinds do not exist, and gardener-operator may deploy them after this extension.
+type dependencyPoller struct {
 	log      logr.Logger
 	actuator *actuator
 	events   chan event.GenericEvent
 }
 
-var _ manager.LeaderElectionRunnable = &ingressPoller{}
+var _ manager.LeaderElectionRunnable = &dependencyPoller{}
 
 // NeedLeaderElection implements LeaderElectionRunnable.
-func (p *ingressPoller) NeedLeaderElection() bool { return true }
+func (p *dependencyPoller) NeedLeaderElection() bool { return true }
 
 // Start implements Runnable. The first observation counts as a change, as nobody knows what happened before.
-func (p *ingressPoller) Start(ctx context.Context) error {
+func (p *dependencyPoller) Start(ctx context.Context) error {
 	var last string
 
 	wait.UntilWithContext(ctx, func(ctx context.Context) {
 		current, err := p.observe(ctx)
 		if err != nil {
-			p.log.Error(err, "Failed to look for changes of the ingress")
+			p.log.Error(err, "Failed to look for changes of the ingress and of the garden Prometheus")
 			return
 		}
 		if current == last {
@@ -54,13 +58,13 @@ func (p *ingressPoller) Start(ctx context.Context) error {
 			last = current
 		case <-ctx.Done():
 		}
-	}, ingressPollInterval)
+	}, pollInterval)
 
 	return nil
 }
 
 // observe returns a checksum over what the actuator uses of the objects.
-func (p *ingressPoller) observe(ctx context.Context) (string, error) {
+func (p *dependencyPoller) observe(ctx context.Context) (string, error) {
 	var (
 		seen      []any
 		namespace = v1beta1constants.GardenNamespace
@@ -79,6 +83,22 @@ func (p *ingressPoller) observe(ctx context.Context) (string, error) {
 		}
 		seen = append(seen, virtualService.Spec.ExportTo, virtualService.Spec.Hosts)
 	}
+
+	prometheus := &monitoringv1.Prometheus{}
+	exists, err := p.actuator.get(ctx, namespace, constants.GardenPrometheusName, prometheus)
+	if err != nil {
+		return "", err
+	}
+	if exists && !receiver.Enabled(prometheus, 0) {
+		// It is touched until the webhook, which may not have been registered yet, has changed it.
+		seen = append(seen, p.actuator.clock.Now())
+	}
+	seen = append(seen, prometheus.Annotations[constants.AnnotationOutOfOrderTimeWindow], prometheus.Spec.TSDB)
+	replicas, err := p.actuator.receivingReplicas(ctx, namespace)
+	if err != nil {
+		return "", err
+	}
+	seen = append(seen, replicas.message)
 
 	return utils.ComputeChecksum(seen), nil
 }
