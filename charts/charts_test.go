@@ -5,9 +5,7 @@
 package charts_test
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -21,23 +19,6 @@ import (
 )
 
 var _ = Describe("Chart", func() {
-	type class struct {
-		name, namespace, extensionClass, priorityClassName string
-		values                                             func() map[string]any
-		args                                               []string
-	}
-
-	var (
-		seed = class{
-			name: "gardener-extension-otel-federation", namespace: seedNamespace, extensionClass: "seed", priorityClassName: "gardener-system-900",
-			values: seedValues, args: []string{"--gardener-version=v1.150.0"},
-		}
-		garden = class{
-			name: "gardener-extension-otel-federation-runtime", namespace: runtimeNamespace, extensionClass: "garden", priorityClassName: "gardener-garden-system-200",
-			values: runtimeValues,
-		}
-	)
-
 	for _, c := range []class{seed, garden} {
 		Describe("class "+c.extensionClass, func() {
 			var (
@@ -90,10 +71,11 @@ var _ = Describe("Chart", func() {
 					"--log-level=info",
 					"--log-format=json",
 				)))
-				Expect(container.Env).To(Equal([]corev1.EnvVar{{
-					Name:      "LEADER_ELECTION_NAMESPACE",
-					ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.namespace"}},
-				}}))
+				Expect(container.Env).To(ConsistOf(append(slices.Clone(c.env), namespaceFromField("LEADER_ELECTION_NAMESPACE"))))
+				Expect(container.Ports).To(ConsistOf(append(slices.Clone(c.containerPorts),
+					corev1.ContainerPort{Name: "metrics", ContainerPort: 8080, Protocol: corev1.ProtocolTCP},
+					corev1.ContainerPort{Name: "health", ContainerPort: 8081, Protocol: corev1.ProtocolTCP},
+				)))
 				Expect(container.Image).To(HavePrefix("europe-docker.pkg.dev/gardener-project/"))
 				Expect(container.Resources.Requests).NotTo(BeEmpty())
 			})
@@ -102,9 +84,12 @@ var _ = Describe("Chart", func() {
 				configMap := objects.configMap(c.namespace, c.name+"-config")
 				_, err := loader.DecodeControllerConfiguration([]byte(configMap.Data["config.yaml"]))
 				Expect(err).NotTo(HaveOccurred())
-				Expect(pod.Volumes).To(HaveLen(1))
-				Expect(pod.Volumes[0].ConfigMap.Name).To(Equal(configMap.Name))
-				Expect(container.VolumeMounts).To(ConsistOf(corev1.VolumeMount{Name: pod.Volumes[0].Name, MountPath: "/etc/gardener-extension-otel-federation", ReadOnly: true}))
+				Expect(pod.Volumes).To(ConsistOf(append(slices.Clone(c.volumes), corev1.Volume{Name: "config", VolumeSource: corev1.VolumeSource{
+					ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: configMap.Name}},
+				}})))
+				Expect(container.VolumeMounts).To(ConsistOf(append(slices.Clone(c.volumeMounts),
+					corev1.VolumeMount{Name: "config", MountPath: "/etc/gardener-extension-otel-federation", ReadOnly: true},
+				)))
 			})
 
 			It("should roll the pods when the configuration changes", func() {
@@ -135,8 +120,9 @@ var _ = Describe("Chart", func() {
 			})
 
 			It("should be available", func() {
-				Expect(deployment.Labels).To(HaveKeyWithValue("high-availability-config.resources.gardener.cloud/type", "controller"))
-				Expect(deployment.Spec.Replicas).To(HaveValue(Equal(int32(1))))
+				Expect(deployment.Labels).To(HaveKeyWithValue("high-availability-config.resources.gardener.cloud/type", c.availabilityType))
+				Expect(deployment.Spec.Replicas).To(HaveValue(Equal(c.replicas)))
+				Expect(deployment.Spec.Strategy).To(Equal(c.strategy))
 				Expect(deployment.Spec.RevisionHistoryLimit).To(HaveValue(Equal(int32(2))))
 				Expect(pod.PriorityClassName).To(Equal(c.priorityClassName))
 				Expect(container.LivenessProbe.HTTPGet).To(Equal(&corev1.HTTPGetAction{Path: "/healthz", Port: intstr.FromInt32(8081), Scheme: corev1.URISchemeHTTP}))
@@ -150,6 +136,13 @@ var _ = Describe("Chart", func() {
 				Expect(vpa.Spec.TargetRef.Name).To(Equal(c.name))
 				Expect(vpa.Spec.UpdatePolicy.UpdateMode).To(HaveValue(Equal(vpaautoscalingv1.UpdateModeInPlaceOrRecreate)))
 				Expect(vpa.Spec.ResourcePolicy.ContainerPolicies[0].ContainerName).To(Equal(container.Name))
+			})
+
+			It("should have as many replicas as configured", func() {
+				for _, replicas := range []int32{0, 1, 3} {
+					objects := render(c.namespace, c.values(), map[string]any{"replicaCount": replicas})
+					Expect(objects.deployment(c.namespace, c.name).Spec.Replicas).To(HaveValue(Equal(replicas)))
+				}
 			})
 
 			It("should select its own pods only", func() {
@@ -178,67 +171,8 @@ var _ = Describe("Chart", func() {
 			It("should bind its roles to its own ServiceAccount", func() {
 				objects.expectBindings(c.namespace, c.name)
 			})
-
-			It("should work in its own namespace with few permissions", func() {
-				Expect(objects.permissions(c.namespace, c.name)).To(ConsistOf(
-					"leases.coordination.k8s.io: create",
-					"leases.coordination.k8s.io["+c.name+"-leader-election]: get,update",
-					"leases.coordination.k8s.io[gardener-extension-heartbeat]: get,patch",
-					"events: create,patch",
-				))
-			})
 		})
 	}
-
-	It("should give the seed part these permissions", func() {
-		objects := render(seedNamespace, seedValues())
-
-		Expect(objects.permissions("", seed.name)).To(ConsistOf("gardens.operator.gardener.cloud: list"))
-		Expect(objects.permissions(gardenNamespace, seed.name)).To(ConsistOf(
-			"extensions.extensions.gardener.cloud: get,list,patch,watch",
-			"extensions/status.extensions.gardener.cloud: patch",
-			"namespaces[garden]: get",
-			"managedresources.resources.gardener.cloud: create,get,list,watch",
-			"managedresources.resources.gardener.cloud[otel-federation-seed]: delete,update",
-			"opentelemetrycollectors.opentelemetry.io: list",
-			"opentelemetrycollectors.opentelemetry.io[otel-federation-seed]: get",
-			"statefulsets.apps: list",
-			"pods: list",
-			"persistentvolumeclaims: create,deletecollection,list",
-			"persistentvolumeclaims[otel-federation-seed-queue]: get,patch",
-			"secrets: create,delete,get,patch,update",
-			"secrets[otel-federation]: list,watch",
-		))
-	})
-
-	It("should give the garden part these permissions", func() {
-		objects := render(runtimeNamespace, runtimeValues())
-
-		// As many as the configuration allows replicas.
-		var claims []string
-		for i := range 20 {
-			claims = append(claims, fmt.Sprintf("otel-federation-garden-%d-queue", i))
-		}
-
-		Expect(objects.permissions("", garden.name)).To(ConsistOf("gardens.operator.gardener.cloud: get,list,watch"))
-		Expect(objects.permissions(gardenNamespace, garden.name)).To(ConsistOf(
-			"extensions.extensions.gardener.cloud: get,list,patch,watch",
-			"extensions/status.extensions.gardener.cloud: patch",
-			"namespaces[garden]: get",
-			"managedresources.resources.gardener.cloud: create,get,list,watch",
-			"managedresources.resources.gardener.cloud[otel-federation-garden,otel-federation-garden-access]: delete,update",
-			"opentelemetrycollectors.opentelemetry.io: list",
-			"statefulsets.apps: list",
-			"pods: list",
-			"persistentvolumeclaims: create,deletecollection,list",
-			"persistentvolumeclaims["+strings.Join(claims, ",")+"]: get,patch",
-			"secrets: create,delete,get,list,patch,update,watch",
-			"configmaps: create",
-			"configmaps[otel-federation-issuer]: delete,get,list,update,watch",
-			"gateways.networking.istio.io[virtual-garden-prometheus-garden]: get",
-			"virtualservices.networking.istio.io[virtual-garden-prometheus-garden,prometheus-aggregate]: get",
-		))
-	})
 
 	It("should let the seed part reach the virtual garden wherever it is, and the seed's Prometheus scrape it", func() {
 		objects := render(seedNamespace, seedValues())
@@ -253,12 +187,16 @@ var _ = Describe("Chart", func() {
 			"networking.resources.gardener.cloud/to-all-istio-ingresses-istio-ingressgateway-tcp-9443",
 		))
 		Expect(template.Annotations).To(And(HaveKeyWithValue("prometheus.io/scrape", "true"), HaveKeyWithValue("prometheus.io/port", "8080"), HaveKeyWithValue("prometheus.io/name", seed.name)))
-		annotations := objects.service(seedNamespace, seed.name).Annotations
-		Expect(annotations).To(HaveKeyWithValue("networking.resources.gardener.cloud/from-all-seed-scrape-targets-allowed-ports", `[{"port":8080,"protocol":"TCP"}]`))
-		Expect(annotations).NotTo(HaveKey("networking.resources.gardener.cloud/from-all-garden-scrape-targets-allowed-ports"))
+		service := objects.service(seedNamespace, seed.name)
+		Expect(service.Annotations).To(Equal(map[string]string{
+			"networking.resources.gardener.cloud/from-all-seed-scrape-targets-allowed-ports": `[{"port":8080,"protocol":"TCP"}]`,
+			"networking.resources.gardener.cloud/namespace-selectors":                        `[{"matchLabels":{"kubernetes.io/metadata.name":"garden"}}]`,
+			"networking.resources.gardener.cloud/pod-label-selector-namespace-alias":         "extensions",
+		}))
+		Expect(service.Spec.Ports).To(ConsistOf(metricsPort))
 	})
 
-	It("should let the garden part reach the virtual garden in its own cluster, and the garden Prometheus scrape it", func() {
+	It("should let the garden part reach the virtual garden in its own cluster, the garden Prometheus scrape it, and the API server call its webhook", func() {
 		objects := render(runtimeNamespace, runtimeValues())
 
 		template := objects.deployment(runtimeNamespace, garden.name).Spec.Template
@@ -269,9 +207,16 @@ var _ = Describe("Chart", func() {
 			"networking.resources.gardener.cloud/to-all-istio-ingresses-istio-ingressgateway-tcp-9443",
 		))
 		Expect(template.Annotations).NotTo(HaveKey("prometheus.io/scrape"))
-		annotations := objects.service(runtimeNamespace, garden.name).Annotations
-		Expect(annotations).To(HaveKeyWithValue("networking.resources.gardener.cloud/from-all-garden-scrape-targets-allowed-ports", `[{"port":8080,"protocol":"TCP"}]`))
-		Expect(annotations).NotTo(HaveKey("networking.resources.gardener.cloud/from-all-seed-scrape-targets-allowed-ports"))
+		service := objects.service(runtimeNamespace, garden.name)
+		Expect(service.Annotations).To(Equal(map[string]string{
+			"networking.resources.gardener.cloud/from-all-garden-scrape-targets-allowed-ports": `[{"port":8080,"protocol":"TCP"}]`,
+			"networking.resources.gardener.cloud/from-world-to-ports":                          `[{"protocol":"TCP","port":10250}]`,
+			"networking.resources.gardener.cloud/namespace-selectors":                          `[{"matchLabels":{"kubernetes.io/metadata.name":"garden"}}]`,
+			"networking.resources.gardener.cloud/pod-label-selector-namespace-alias":           "extensions",
+		}))
+		Expect(service.Spec.Ports).To(ConsistOf(metricsPort,
+			corev1.ServicePort{Name: "webhook-server", Port: 443, TargetPort: intstr.FromInt32(10250), Protocol: corev1.ProtocolTCP},
+		))
 	})
 })
 

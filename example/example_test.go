@@ -128,6 +128,7 @@ var _ = Describe("Examples", func() {
 		deployment := extensions[0].Spec.Deployment.ExtensionDeployment
 		Expect(deployment.InjectGardenKubeconfig).To(HaveValue(BeTrue()))
 		Expect(deployment.RuntimeClusterValues).NotTo(BeNil())
+		Expect(deployment.RuntimeClusterValues.Raw).To(MatchJSON(`{"replicaCount":2}`), "every replica serves the webhook")
 		Expect(deployment.Helm.OCIRepository.GetURL()).To(HavePrefix("europe-docker.pkg.dev/gardener-project/"))
 
 		By("Validate what gardener-operator makes of it in the virtual garden")

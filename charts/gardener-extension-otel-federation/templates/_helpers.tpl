@@ -24,6 +24,21 @@ seed
 {{ include "name" . }}-leader-election
 {{- end -}}
 
+{{- /* Every replica of the garden part serves the webhook, those of the seed part only wait to become the leader. */ -}}
+{{- define "replicaCount" -}}
+{{- if not (kindIs "invalid" .Values.replicaCount) -}}
+{{ .Values.replicaCount }}
+{{- else if .Values.gardener.runtimeCluster.enabled -}}
+2
+{{- else -}}
+1
+{{- end -}}
+{{- end -}}
+
+{{- define "webhookCertDir" -}}
+/tmp/gardener-extensions-cert
+{{- end -}}
+
 {{- define "labels" -}}
 app.kubernetes.io/name: {{ include "name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
