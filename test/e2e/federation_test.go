@@ -11,6 +11,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	istionetworkingv1beta1 "istio.io/client-go/pkg/apis/networking/v1beta1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -21,6 +22,7 @@ import (
 
 	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
+	"github.com/gardener/gardener/pkg/resourcemanager/controller/garbagecollector/references"
 	gardenerutils "github.com/gardener/gardener/pkg/utils/gardener"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
@@ -164,6 +166,13 @@ func expectSeedClean(ctx context.Context, seed string) {
 
 func expectGardenClean(ctx context.Context) {
 	EventuallyWithOffset(1, func(g Gomega) {
+		prometheus := &monitoringv1.Prometheus{}
+		g.Expect(ls.Runtime().Get(ctx, client.ObjectKey{Namespace: gardenNamespace, Name: constants.GardenPrometheusName}, prometheus)).To(Succeed())
+		g.Expect(prometheus.Spec.EnableOTLPReceiver).To(BeNil())
+		g.Expect(prometheus.Spec.OTLP).To(BeNil())
+		g.Expect(prometheus.Spec.TSDB).To(BeNil())
+		g.Expect(prometheus.Annotations).NotTo(HaveKey(HavePrefix(constants.ExtensionType)))
+
 		g.Expect(leftovers(ctx, g, ls.Runtime(), constants.GardenCollectorName,
 			&istionetworkingv1beta1.Gateway{},
 			&istionetworkingv1beta1.VirtualService{},
@@ -175,6 +184,10 @@ func expectGardenClean(ctx context.Context) {
 		keys := &corev1.SecretList{}
 		g.Expect(ls.Runtime().List(ctx, keys)).To(Succeed())
 		for _, secret := range keys.Items {
+			// gardener-resource-manager collects earlier versions of the data of a ManagedResource when they are ten minutes old.
+			if secret.Labels[references.LabelKeyGarbageCollectable] == references.LabelValueGarbageCollectable {
+				continue
+			}
 			identity := secret.Labels["manager-identity"]
 			g.Expect(identity == secrets.IdentityCertificates || identity == secrets.IdentitySigningKey).To(BeFalse(), "Secret %s of the secrets manager", secret.Name)
 			g.Expect(strings.Contains(secret.Name, constants.GardenCollectorName)).To(BeFalse(), "Secret %s/%s", secret.Namespace, secret.Name)

@@ -139,7 +139,7 @@ func (l *Landscape) AddSeed(ctx context.Context, seed string) error {
 		if err := gardener.WriteSeedGardenKubeconfig(ctx, l.VirtualGarden(), newCluster(virtualGarden), seed, seedCluster); err != nil {
 			return err
 		}
-		return l.Act(ctx, gardener.ExtensionProcess(c.Name, "seed"), "restart")
+		return l.Act(ctx, gardener.SeedExtensionProcess(c.Name), "restart")
 	}
 	return fmt.Errorf("the landscape has no cluster for seed %s", seed)
 }

@@ -30,6 +30,8 @@ const (
 
 	portAPIServer = 6443
 	portEtcd      = 2379
+
+	firstReplicaAddress = 20
 )
 
 // Cluster is a control plane of the landscape.
@@ -52,6 +54,12 @@ type Cluster struct {
 
 // Address is the address to which the processes of the control plane bind.
 func (c *Cluster) Address() string { return fmt.Sprintf("198.18.%d.1", c.Index) }
+
+// ReplicaAddress is the address to which a replica binds of something that runs several times in the cluster. All replicas have
+// the same ports, as pods would.
+func (c *Cluster) ReplicaAddress(replica int) string {
+	return fmt.Sprintf("198.18.%d.%d", c.Index, firstReplicaAddress+replica)
+}
 
 // IngressAddress is the address of the cluster's ingress gateway.
 func (c *Cluster) IngressAddress() string { return fmt.Sprintf("198.18.%d.2", c.Index) }

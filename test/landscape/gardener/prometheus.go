@@ -46,8 +46,9 @@ const (
 )
 
 // DeployGardenPrometheus deploys Prometheus/garden as gardener-operator does, but without targets to federate: it gets the
-// seeds' metrics by push.
-func (l *Landscape) DeployGardenPrometheus(ctx context.Context, runtimeClient client.Client, seeds []string) error {
+// seeds' metrics by push. It leaves it to the extension's webhook to let Prometheus accept them; with the receiver it waits
+// until the webhook does that, so that Prometheus is not started without it and has to be started again.
+func (l *Landscape) DeployGardenPrometheus(ctx context.Context, runtimeClient client.Client, seeds []string, withReceiver bool) error {
 	if err := gardenerutils.NewShootAccessSecret(gardenprometheus.AccessSecretName, Namespace).Reconcile(ctx, runtimeClient); err != nil {
 		return fmt.Errorf("failed to create the access secret of the garden Prometheus: %w", err)
 	}
@@ -79,7 +80,11 @@ func (l *Landscape) DeployGardenPrometheus(ctx context.Context, runtimeClient cl
 	if err := l.scaleTime(objects); err != nil {
 		return err
 	}
-	enableOTLPReceiver(objects)
+	if withReceiver {
+		if err := waitForOTLPReceiver(ctx, runtimeClient, objects); err != nil {
+			return err
+		}
+	}
 	return createManagedResource(ctx, runtimeClient, managedResourceGarden, objects)
 }
 
@@ -189,18 +194,6 @@ func renderPrometheus(ctx context.Context, managedResource string, values promet
 	return render(ctx, managedResource, func(c client.Client) component.Deployer {
 		return prometheus.New(logr.Discard(), c, Namespace, values)
 	}, existing...)
-}
-
-// enableOTLPReceiver makes Prometheus/garden accept what the fan-out collectors push, with the names and labels as they are,
-// and with samples that are late because a queue was drained.
-func enableOTLPReceiver(objects []client.Object) {
-	for _, object := range objects {
-		if o, ok := object.(*monitoringv1.Prometheus); ok {
-			o.Spec.EnableOTLPReceiver = new(true)
-			o.Spec.OTLP = &monitoringv1.OTLPConfig{TranslationStrategy: new(monitoringv1.NoTranslation)}
-			o.Spec.TSDB = &monitoringv1.TSDBSpec{OutOfOrderTimeWindow: new(monitoringv1.Duration("2h"))}
-		}
-	}
 }
 
 // createManagedResource creates the ManagedResource of a Prometheus. What configures it is created before: config-reloader

@@ -10,11 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/intstr"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -76,31 +73,21 @@ func GardenerAPIServer(c *cluster.Cluster) (process.Spec, error) {
 // RegisterGardenerAPIs registers gardener-apiserver with the API server of the virtual garden, and waits until its APIs are
 // available.
 func RegisterGardenerAPIs(ctx context.Context, c client.Client, virtualGarden *cluster.Cluster) error {
-	const port = 443
-	service := &corev1.Service{
-		ObjectMeta: metav1.ObjectMeta{Name: gardenerAPIServer, Namespace: metav1.NamespaceSystem},
-		Spec: corev1.ServiceSpec{
-			ClusterIP: corev1.ClusterIPNone,
-			Ports:     []corev1.ServicePort{{Name: "https", Port: port, TargetPort: intstr.FromInt32(portGardenerAPIServer)}},
-		},
+	service := processService{
+		key:        client.ObjectKey{Namespace: metav1.NamespaceSystem, Name: gardenerAPIServer},
+		port:       443,
+		targetPort: portGardenerAPIServer,
+		addresses:  []string{virtualGarden.Address()},
 	}
-	endpoints := &discoveryv1.EndpointSlice{
-		ObjectMeta:  metav1.ObjectMeta{Name: gardenerAPIServer, Namespace: metav1.NamespaceSystem, Labels: map[string]string{discoveryv1.LabelServiceName: gardenerAPIServer}},
-		AddressType: discoveryv1.AddressTypeIPv4,
-		Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{virtualGarden.Address()}, Conditions: discoveryv1.EndpointConditions{Ready: new(true)}}},
-		Ports:       []discoveryv1.EndpointPort{{Name: new("https"), Port: new(int32(portGardenerAPIServer)), Protocol: new(corev1.ProtocolTCP)}},
-	}
-	for _, object := range []client.Object{service, endpoints} {
-		if err := apply(ctx, c, object); err != nil {
-			return err
-		}
+	if err := service.deploy(ctx, c, []bool{true}); err != nil {
+		return err
 	}
 
 	for _, gv := range gardenerGroupVersions {
 		if err := apply(ctx, c, &apiregistrationv1.APIService{
 			ObjectMeta: metav1.ObjectMeta{Name: gv.Version + "." + gv.Group},
 			Spec: apiregistrationv1.APIServiceSpec{
-				Service:              &apiregistrationv1.ServiceReference{Namespace: service.Namespace, Name: service.Name, Port: new(int32(port))},
+				Service:              &apiregistrationv1.ServiceReference{Namespace: service.key.Namespace, Name: service.key.Name, Port: new(service.port)},
 				Group:                gv.Group,
 				Version:              gv.Version,
 				CABundle:             virtualGarden.CABundle(),

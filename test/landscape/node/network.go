@@ -28,7 +28,7 @@ const (
 	MaxClusters = 64
 )
 
-// localPrefixes are the addresses of control planes, gateways and DNS servers (198.18.<cluster>.x) and of services
+// localPrefixes are the addresses of control planes, gateways, DNS servers and replicas (198.18.<cluster>.x) and of services
 // (198.19.<cluster>.x). All of them belong to the daemon's network namespace, so that anything in it can listen on them.
 var localPrefixes = []string{"198.18.0.0/18", "198.19.0.0/18"}
 

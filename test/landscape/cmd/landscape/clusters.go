@@ -114,6 +114,11 @@ func (d *daemon) startSeed(runCtx, ctx context.Context, state *landscape.Cluster
 	if err := d.landscape.DeployAggregatePrometheus(ctx, seedClient, state.Seed, c); err != nil {
 		return err
 	}
+	if isRuntime && !d.state.WithoutExtension {
+		if err := d.startGardenExtension(runCtx, ctx, c, seedClient); err != nil {
+			return err
+		}
+	}
 	if isRuntime {
 		if err := d.startGardenPrometheis(ctx, c, seedClient); err != nil {
 			return err
@@ -128,7 +133,7 @@ func (d *daemon) startSeed(runCtx, ctx context.Context, state *landscape.Cluster
 	if d.state.WithoutExtension {
 		return nil
 	}
-	return d.startExtensions(ctx, state, c, seedClient)
+	return d.startSeedExtension(ctx, state, c, seedClient)
 }
 
 // startGardenPrometheis starts the Prometheis that hold the metrics of the whole landscape.
@@ -152,7 +157,7 @@ func (d *daemon) startGardenPrometheis(ctx context.Context, c *cluster.Cluster, 
 	}); err != nil {
 		return err
 	}
-	if err := d.landscape.DeployGardenPrometheus(ctx, runtimeClient, names); err != nil {
+	if err := d.landscape.DeployGardenPrometheus(ctx, runtimeClient, names, !d.state.WithoutExtension); err != nil {
 		return err
 	}
 	if !d.state.Reference {
@@ -289,21 +294,38 @@ func waitFor(ctx context.Context, channels ...<-chan struct{}) error {
 	return nil
 }
 
-// startExtensions starts the extension's processes of a cluster and creates the Extension objects.
-func (d *daemon) startExtensions(ctx context.Context, state *landscape.ClusterState, c *cluster.Cluster, seedClient client.Client) error {
-	if c.Index == cluster.IndexRuntime {
-		spec, err := d.landscape.GardenExtension()
+// startGardenExtension starts the extension's processes of class garden with the Service of their webhook, creates the Extension,
+// and waits until the webhook can be called: without it the API server refuses the garden Prometheus.
+func (d *daemon) startGardenExtension(runCtx, ctx context.Context, c *cluster.Cluster, runtimeClient client.Client) error {
+	endpoints := d.landscape.GardenWebhookEndpoints(runtimeClient, d.log.WithName("webhook-endpoints").WithValues("cluster", c.Name))
+	if err := endpoints.Deploy(ctx); err != nil {
+		return err
+	}
+	var logFiles []string
+	for replica := range gardener.GardenExtensionReplicas {
+		spec, err := d.landscape.GardenExtension(replica)
 		if err != nil {
 			return err
 		}
 		if err := d.supervisor.Start(spec); err != nil {
 			return err
 		}
-		if err := gardener.EnableGarden(ctx, seedClient, gardener.GardenProviderConfig()); err != nil {
-			return err
-		}
+		logFiles = append(logFiles, d.supervisor.LogFile(spec.Name))
 	}
+	d.background(runCtx, "endpoints of the webhook in cluster "+c.Name, endpoints.Start)
 
+	if err := gardener.EnableGarden(ctx, runtimeClient, gardener.GardenProviderConfig()); err != nil {
+		return err
+	}
+	if err := gardener.WaitForGardenWebhook(ctx, runtimeClient); err != nil {
+		return fmt.Errorf("%w (log files: %s)", err, strings.Join(logFiles, ", "))
+	}
+	d.progress.step("cluster %s: the extension's webhook is ready", c.Name)
+	return nil
+}
+
+// startSeedExtension starts the extension's process of class seed of a cluster, and creates the Extension.
+func (d *daemon) startSeedExtension(ctx context.Context, state *landscape.ClusterState, c *cluster.Cluster, seedClient client.Client) error {
 	if err := waitFor(ctx, d.gardenReady); err != nil {
 		return err
 	}

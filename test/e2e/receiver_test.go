@@ -1,0 +1,165 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	vpaautoscalingv1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1beta1helper "github.com/gardener/gardener/pkg/api/core/v1beta1/helper"
+	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
+	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
+	resourcesv1alpha1 "github.com/gardener/gardener/pkg/apis/resources/v1alpha1"
+
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/receiver"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/gardener"
+)
+
+var _ = Describe("Receiver of the garden Prometheus", Ordered, func() {
+	var (
+		ctx    context.Context
+		before map[string]string
+	)
+
+	BeforeEach(func() {
+		ctx = context.Background()
+		before = gardenPrometheusWorkload(ctx)
+	})
+
+	It("stays as it is when gardener-resource-manager applies Gardener's Prometheus again", func() {
+		for range 3 {
+			reapplyGardenPrometheus(ctx)
+			expectApplied(ctx)
+		}
+		Expect(gardenPrometheusWorkload(ctx)).To(Equal(before))
+	})
+
+	It("survives that one webhook replica is down, and then both, without a roll and without a lost sample", func() {
+		started := time.Now().Truncate(time.Second)
+		stopped := map[int]bool{}
+		stop := func(replica int) {
+			Expect(ls.Act(ctx, gardener.GardenExtensionProcess(replica), "stop")).To(Succeed())
+			stopped[replica] = true
+		}
+		start := func(replica int) {
+			Expect(ls.Act(ctx, gardener.GardenExtensionProcess(replica), "restart")).To(Succeed())
+			delete(stopped, replica)
+		}
+		DeferCleanup(func() {
+			for replica := range maps.Clone(stopped) {
+				start(replica)
+			}
+		})
+
+		By("Stop one replica")
+		stop(0)
+		reapplyGardenPrometheus(ctx)
+		expectApplied(ctx)
+		Expect(gardenPrometheusWorkload(ctx)).To(Equal(before))
+
+		By("Stop the other one")
+		stop(1)
+		reapplyGardenPrometheus(ctx)
+		expectRefused(ctx)
+		Expect(gardenPrometheusWorkload(ctx)).To(Equal(before))
+		for _, seed := range []string{seedLocal, seedOther} {
+			expectFederated(ctx, seed, time.Now())
+		}
+
+		By("Start both again")
+		start(0)
+		start(1)
+		expectApplied(ctx)
+		Expect(gardenPrometheusWorkload(ctx)).To(Equal(before))
+
+		By("Look for gaps")
+		ended := time.Now().Add(-ls.ScrapeInterval).Truncate(time.Second)
+		for _, replica := range landscape.GardenReplicas {
+			for _, seed := range []string{seedLocal, seedOther} {
+				// Twice the interval is what the samples of one scrape may be apart from those of the next but one.
+				samples := rangeOf(ctx, replica, fmt.Sprintf(`count_over_time(up{job=%q,seed=%q}[%s])`, constants.JobPrometheusAggregate, seed, 2*ls.ScrapeInterval), started, ended, time.Second)
+				Expect(samples).To(HaveLen(1))
+				Expect(samples[0].Values).To(HaveEach(HaveField("Value", BeNumerically(">=", 1))), "samples of seed %s in %s", seed, replica)
+				Expect(samples[0].Values).To(HaveLen(int(ended.Sub(started)/time.Second)+1), "samples of seed %s in %s", seed, replica)
+			}
+		}
+		expectNoRejections(ctx)
+	})
+})
+
+// gardenPrometheusWorkload identifies what must not change if the garden Prometheus is not touched.
+func gardenPrometheusWorkload(ctx context.Context) map[string]string {
+	prometheus := &monitoringv1.Prometheus{}
+	ExpectWithOffset(1, ls.Runtime().Get(ctx, gardenPrometheusKey(""), prometheus)).To(Succeed())
+	ExpectWithOffset(1, receiver.Enabled(prometheus, receiver.DefaultOutOfOrderTimeWindow)).To(BeTrue())
+	statefulSet := &appsv1.StatefulSet{}
+	ExpectWithOffset(1, ls.Runtime().Get(ctx, gardenPrometheusKey("prometheus-"), statefulSet)).To(Succeed())
+
+	workload := map[string]string{
+		"generation of Prometheus":  fmt.Sprint(prometheus.Generation),
+		"generation of StatefulSet": fmt.Sprint(statefulSet.Generation),
+	}
+	for _, replica := range landscape.GardenReplicas {
+		pod := &corev1.Pod{}
+		ExpectWithOffset(1, ls.Runtime().Get(ctx, client.ObjectKey{Namespace: gardenNamespace, Name: "prometheus-" + replica}, pod)).To(Succeed())
+		workload[replica] = string(pod.UID)
+		for _, status := range pod.Status.ContainerStatuses {
+			workload["restarts of "+replica+"/"+status.Name] = fmt.Sprint(status.RestartCount)
+		}
+	}
+	return workload
+}
+
+func gardenPrometheusKey(prefix string) client.ObjectKey {
+	return client.ObjectKey{Namespace: gardenNamespace, Name: prefix + constants.GardenPrometheusName}
+}
+
+// reapplyGardenPrometheus lets gardener-resource-manager apply Gardener's Prometheus and what belongs to it again. To see it
+// happen, the VerticalPodAutoscaler is changed before, which is applied after the Prometheus: kinds that are not Kubernetes' own
+// come last, by their names (pkg/resourcemanager/controller/managedresource/sort.go).
+func reapplyGardenPrometheus(ctx context.Context) {
+	verticalPodAutoscaler := &vpaautoscalingv1.VerticalPodAutoscaler{}
+	ExpectWithOffset(1, ls.Runtime().Get(ctx, gardenPrometheusKey("prometheus-"), verticalPodAutoscaler)).To(Succeed())
+	ExpectWithOffset(1, ls.Runtime().Patch(ctx, verticalPodAutoscaler, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"updatePolicy":{"updateMode":"Off"}}}`)))).To(Succeed())
+
+	managedResource := &resourcesv1alpha1.ManagedResource{ObjectMeta: metav1.ObjectMeta{Namespace: gardenNamespace, Name: "prometheus-" + constants.GardenPrometheusName}}
+	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, v1beta1constants.GardenerOperation, v1beta1constants.GardenerOperationReconcile)
+	ExpectWithOffset(1, ls.Runtime().Patch(ctx, managedResource, client.RawPatch(types.MergePatchType, patch))).To(Succeed())
+}
+
+// expectApplied waits until gardener-resource-manager has applied all that belongs to the garden Prometheus.
+func expectApplied(ctx context.Context) {
+	EventuallyWithOffset(1, func(g Gomega) {
+		verticalPodAutoscaler := &vpaautoscalingv1.VerticalPodAutoscaler{}
+		g.Expect(ls.Runtime().Get(ctx, gardenPrometheusKey("prometheus-"), verticalPodAutoscaler)).To(Succeed())
+		g.Expect(*verticalPodAutoscaler.Spec.UpdatePolicy.UpdateMode).NotTo(Equal(vpaautoscalingv1.UpdateModeOff))
+	}).Should(Succeed())
+}
+
+// expectRefused waits until gardener-resource-manager could not apply the garden Prometheus.
+func expectRefused(ctx context.Context) {
+	EventuallyWithOffset(1, func(g Gomega) {
+		managedResource := &resourcesv1alpha1.ManagedResource{}
+		g.Expect(ls.Runtime().Get(ctx, gardenPrometheusKey("prometheus-"), managedResource)).To(Succeed())
+		condition := v1beta1helper.GetCondition(managedResource.Status.Conditions, resourcesv1alpha1.ResourcesApplied)
+		g.Expect(condition).NotTo(BeNil())
+		g.Expect(condition.Status).To(Equal(gardencorev1beta1.ConditionFalse))
+		g.Expect(condition.Message).To(ContainSubstring("failed calling webhook"))
+	}).Should(Succeed())
+}
