@@ -58,4 +58,23 @@ const (
 	// AnnotationReleased is the annotation of an Extension that is being deleted and does not need the OTLP receiver of that
 	// Prometheus any more. Its value is since when, as RFC 3339.
 	AnnotationReleased = "otel-federation.extensions.gardener.cloud/released"
+
+	// PullScrapeConfigName and PullIngressScrapeConfigName are the names of the ScrapeConfigs in the namespace `garden` by which
+	// the garden Prometheus pulls from the aggregate Prometheus of the runtime cluster and from those of the other seeds
+	// (pkg/component/observability/monitoring/prometheus/garden/scrapeconfigs.go).
+	PullScrapeConfigName        = "garden-prometheus-aggregate"
+	PullIngressScrapeConfigName = "garden-prometheus-aggregate-ingress"
+	// AnnotationWithheldTargets is the annotation of these ScrapeConfigs with the targets that are not to be pulled, because the
+	// seeds push: a list that is sorted and separated by commas.
+	AnnotationWithheldTargets = "otel-federation.extensions.gardener.cloud/withheld-targets"
+
+	// LeaseName is the name of the Lease in the namespace `seed-<name>` of the virtual garden by which the extension in a seed
+	// tells that it is there.
+	LeaseName = "otel-federation"
+	// AnnotationLeavingSince is the annotation of the Lease by which the seed tells that it wants to stop pushing. Its value is
+	// since when, as RFC 3339.
+	AnnotationLeavingSince = "otel-federation.extensions.gardener.cloud/leaving-since"
+	// AnnotationPulledSince is the annotation of the Lease by which the garden answers that the seed is pulled again, or that
+	// there is nothing to wait for. Its value is since when, as RFC 3339.
+	AnnotationPulledSince = "otel-federation.extensions.gardener.cloud/pulled-since"
 )

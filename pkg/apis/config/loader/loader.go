@@ -29,6 +29,7 @@ var (
 	decoder runtime.Decoder
 
 	providerConfigPath = field.NewPath("spec", "providerConfig")
+	providerStatusPath = field.NewPath("status", "providerStatus")
 )
 
 func init() {
@@ -80,6 +81,34 @@ func DecodeControllerConfiguration(data []byte) (*config.ControllerConfiguration
 	}
 
 	return cfg, nil
+}
+
+// DecodeGardenFederationStatus decodes the providerStatus of an Extension of class garden. Without one it returns an empty
+// status. Fields that it does not know, which a later version may have written, are ignored.
+func DecodeGardenFederationStatus(raw *runtime.RawExtension) (*v1alpha1.GardenFederationStatus, error) {
+	status := &v1alpha1.GardenFederationStatus{}
+	if isEmpty(rawBytes(raw)) {
+		return status, nil
+	}
+
+	if err := checkTypeMeta(raw.Raw, "GardenFederationStatus", providerStatusPath); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(raw.Raw, status); err != nil {
+		return nil, decodingError(err, providerStatusPath)
+	}
+	return status, nil
+}
+
+// EncodeGardenFederationStatus is the inverse of DecodeGardenFederationStatus.
+func EncodeGardenFederationStatus(status *v1alpha1.GardenFederationStatus) (*runtime.RawExtension, error) {
+	status = status.DeepCopy()
+	status.SetGroupVersionKind(v1alpha1.SchemeGroupVersion.WithKind("GardenFederationStatus"))
+	raw, err := json.Marshal(status)
+	if err != nil {
+		return nil, fmt.Errorf("failed to encode the providerStatus: %w", err)
+	}
+	return &runtime.RawExtension{Raw: raw}, nil
 }
 
 func rawBytes(raw *runtime.RawExtension) []byte {

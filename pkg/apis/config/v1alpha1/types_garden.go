@@ -42,8 +42,7 @@ type GardenFederationConfig struct {
 	// Default: 2h.
 	// +optional
 	OutOfOrderTimeWindow *metav1.Duration `json:"outOfOrderTimeWindow,omitempty"`
-	// HandOver configures how Gardener's own federation (pull) is replaced by this one (push), seed by seed. It is not in
-	// effect yet: all seeds go on being pulled.
+	// HandOver configures how Gardener's own federation (pull) is replaced by this one (push), seed by seed.
 	// +optional
 	HandOver HandOverConfiguration `json:"handOver,omitzero"`
 	// SeedSelector selects the seeds, by the labels of the Seed resource, that get credentials.

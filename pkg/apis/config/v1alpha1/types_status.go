@@ -1,0 +1,60 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
+// +kubebuilder:object:root=true
+
+// GardenFederationStatus tells how far the hand-over from pull to push is. It is the providerStatus of the Extension of class
+// garden. Only this extension writes it, in this version, so it has no internal one.
+type GardenFederationStatus struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// Seeds are the states of the seeds that push, or that could, sorted by name.
+	// +optional
+	Seeds []SeedFederationStatus `json:"seeds,omitempty"`
+}
+
+// SeedFederationStatus tells by which way the samples of a seed reach the garden Prometheus.
+type SeedFederationStatus struct {
+	// Name is the name of the Seed.
+	Name string `json:"name"`
+	// State is the way. Values: `Pull` (the garden Prometheus pulls from the seed; what the seed pushes is stored as well),
+	// `Shadow` (it pulls, and what the seed pushes is stored under names of its own, for comparison), `Push` (the seed pushes, and
+	// is not pulled), `Returning` (the garden Prometheus has got its target back, but has not pulled from it yet).
+	State SeedFederationState `json:"state"`
+	// Since is when the state was entered.
+	Since metav1.Time `json:"since"`
+	// LastSample is the time, by the clock of the seed, of the newest complete scrape that has been pushed to all replicas of the
+	// garden Prometheus.
+	// +optional
+	LastSample *metav1.Time `json:"lastSample,omitempty"`
+	// Instance is the value of the label `instance` under which the garden knows the seed's aggregate Prometheus. It is empty if
+	// the seed has no ingress.
+	// +optional
+	Instance string `json:"instance,omitempty"`
+	// Message says what the state waits for, or why it was entered.
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// SeedFederationState is the way in which the samples of a seed reach the garden Prometheus.
+type SeedFederationState string
+
+const (
+	// SeedFederationStatePull means that the garden Prometheus pulls from the seed. What the seed pushes is stored as well.
+	SeedFederationStatePull SeedFederationState = "Pull"
+	// SeedFederationStateShadow means that the garden Prometheus pulls from the seed, and that what the seed pushes is stored under
+	// names of its own, for comparison.
+	SeedFederationStateShadow SeedFederationState = "Shadow"
+	// SeedFederationStatePush means that the seed pushes, and that the garden Prometheus does not pull from it.
+	SeedFederationStatePush SeedFederationState = "Push"
+	// SeedFederationStateReturning means that the garden Prometheus has got its target back, but has not pulled from it yet.
+	SeedFederationStateReturning SeedFederationState = "Returning"
+)
