@@ -57,17 +57,23 @@ func Enabled(p *monitoringv1.Prometheus, window time.Duration) bool {
 	return Enable(enabled, window) == nil && apiequality.Semantic.DeepEqual(p.Spec, enabled.Spec)
 }
 
-// Wanted returns whether the Prometheus has to accept samples for one of the given Extensions. An Extension that is being
-// deleted needs it until its controller has marked it as released, because until then pull is not back and the queues of the
-// fan-out are not empty.
-func Wanted(p *monitoringv1.Prometheus, extensions []extensionsv1alpha1.Extension) bool {
+// Wanted returns whether one of the given Extensions pushes to the garden Prometheus in a namespace. An Extension that is being
+// deleted does until its controller has marked it as released, because until then pull is not back and the queues of the fan-out
+// are not empty.
+func Wanted(namespace string, extensions []extensionsv1alpha1.Extension) bool {
 	return slices.ContainsFunc(extensions, func(ex extensionsv1alpha1.Extension) bool {
-		released := ex.DeletionTimestamp != nil && ex.Annotations[constants.AnnotationReleased] != ""
-		return !released &&
-			ex.Namespace == p.Namespace &&
-			ex.Spec.Type == constants.ExtensionType &&
-			extensionsv1alpha1helper.GetExtensionClassOrDefault(ex.Spec.Class) == extensionsv1alpha1.ExtensionClassGarden
+		return ex.Namespace == namespace && IsGardenExtension(&ex) && !Released(&ex)
 	})
+}
+
+// IsGardenExtension returns whether an Extension is of our type and of class garden.
+func IsGardenExtension(ex *extensionsv1alpha1.Extension) bool {
+	return ex.Spec.Type == constants.ExtensionType && extensionsv1alpha1helper.GetExtensionClassOrDefault(ex.Spec.Class) == extensionsv1alpha1.ExtensionClassGarden
+}
+
+// Released returns whether an Extension is being deleted and does not need the garden Prometheus any more.
+func Released(ex *extensionsv1alpha1.Extension) bool {
+	return ex.DeletionTimestamp != nil && ex.Annotations[constants.AnnotationReleased] != ""
 }
 
 // Window returns the window that the controller has noted on the Prometheus, or the default. If the note cannot be read it

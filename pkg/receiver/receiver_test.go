@@ -130,11 +130,11 @@ var _ = Describe("Receiver", func() {
 		}
 
 		It("should be false without Extensions", func() {
-			Expect(Wanted(p, nil)).To(BeFalse())
+			Expect(Wanted("garden", nil)).To(BeFalse())
 		})
 
 		DescribeTable("one Extension", func(expected bool, changes ...func(*extensionsv1alpha1.Extension)) {
-			Expect(Wanted(p, []extensionsv1alpha1.Extension{extension(func(ex *extensionsv1alpha1.Extension) {
+			Expect(Wanted("garden", []extensionsv1alpha1.Extension{extension(func(ex *extensionsv1alpha1.Extension) {
 				for _, change := range changes {
 					change(ex)
 				}
@@ -156,8 +156,8 @@ var _ = Describe("Receiver", func() {
 			release("2026-01-01T00:00:00Z")(&released)
 			other := extension(func(ex *extensionsv1alpha1.Extension) { ex.Spec.Type = "foo" })
 
-			Expect(Wanted(p, []extensionsv1alpha1.Extension{released, other})).To(BeFalse())
-			Expect(Wanted(p, []extensionsv1alpha1.Extension{released, other, extension(func(*extensionsv1alpha1.Extension) {})})).To(BeTrue())
+			Expect(Wanted("garden", []extensionsv1alpha1.Extension{released, other})).To(BeFalse())
+			Expect(Wanted("garden", []extensionsv1alpha1.Extension{released, other, extension(func(*extensionsv1alpha1.Extension) {})})).To(BeTrue())
 		})
 	})
 

@@ -22,6 +22,7 @@ import (
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/webhook/prometheus"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/webhook/scrapeconfig"
 )
 
 // ComponentName is what the names of the MutatingWebhookConfiguration, the webhooks and the Service derive from. Only the
@@ -107,7 +108,14 @@ func newRegistrations(mgr manager.Manager) ([]registration, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []registration{{Webhook: prometheusWebhook, matchConditions: prometheus.MatchConditions()}}, nil
+	scrapeConfigWebhook, err := scrapeconfig.New(mgr)
+	if err != nil {
+		return nil, err
+	}
+	return []registration{
+		{Webhook: prometheusWebhook, matchConditions: prometheus.MatchConditions()},
+		{Webhook: scrapeConfigWebhook, matchConditions: scrapeconfig.MatchConditions()},
+	}, nil
 }
 
 // buildConfigs builds the MutatingWebhookConfiguration, still without a CA bundle.

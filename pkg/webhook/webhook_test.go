@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -41,22 +42,25 @@ var _ = Describe("Webhook", func() {
 	var (
 		ctx    = context.Background()
 		kind   = monitoringv1.SchemeGroupVersion.WithKind(monitoringv1.PrometheusesKind)
+		kinds  = []schema.GroupVersionKind{kind, monitoringv1alpha1.SchemeGroupVersion.WithKind(monitoringv1alpha1.ScrapeConfigsKind)}
 		mapper *meta.DefaultRESTMapper
 	)
 
 	BeforeEach(func() {
-		mapper = meta.NewDefaultRESTMapper([]schema.GroupVersion{monitoringv1.SchemeGroupVersion})
+		mapper = meta.NewDefaultRESTMapper([]schema.GroupVersion{monitoringv1.SchemeGroupVersion, monitoringv1alpha1.SchemeGroupVersion})
 	})
 
 	Describe("registration", func() {
 		var mgr fakeManager
 
 		BeforeEach(func() {
-			mapper.Add(kind, meta.RESTScopeNamespace)
+			for _, kind := range kinds {
+				mapper.Add(kind, meta.RESTScopeNamespace)
+			}
 			mgr = fakeManager{client: fakeclient.NewClientBuilder().WithScheme(kubernetes.SeedScheme).WithRESTMapper(mapper).Build()}
 		})
 
-		expected := func(clientConfig admissionregistrationv1.WebhookClientConfig) *admissionregistrationv1.MutatingWebhookConfiguration {
+		expected := func(clientConfig func(name string) admissionregistrationv1.WebhookClientConfig) *admissionregistrationv1.MutatingWebhookConfiguration {
 			return &admissionregistrationv1.MutatingWebhookConfiguration{
 				ObjectMeta: metav1.ObjectMeta{
 					Name:   "gardener-extension-otel-federation-runtime",
@@ -64,7 +68,7 @@ var _ = Describe("Webhook", func() {
 				},
 				Webhooks: []admissionregistrationv1.MutatingWebhook{{
 					Name:         "prometheus.otel-federation-runtime.extensions.gardener.cloud",
-					ClientConfig: clientConfig,
+					ClientConfig: clientConfig("prometheus"),
 					Rules: []admissionregistrationv1.RuleWithOperations{{
 						Operations: []admissionregistrationv1.OperationType{"CREATE", "UPDATE"},
 						Rule:       admissionregistrationv1.Rule{APIGroups: []string{"monitoring.coreos.com"}, APIVersions: []string{"v1"}, Resources: []string{"prometheuses"}},
@@ -80,28 +84,48 @@ var _ = Describe("Webhook", func() {
 					SideEffects:             new(admissionregistrationv1.SideEffectClassNone),
 					TimeoutSeconds:          new(int32(10)),
 					AdmissionReviewVersions: []string{"v1", "v1beta1"},
+				}, {
+					Name:         "scrapeconfig.otel-federation-runtime.extensions.gardener.cloud",
+					ClientConfig: clientConfig("scrapeconfig"),
+					Rules: []admissionregistrationv1.RuleWithOperations{{
+						Operations: []admissionregistrationv1.OperationType{"CREATE", "UPDATE"},
+						Rule:       admissionregistrationv1.Rule{APIGroups: []string{"monitoring.coreos.com"}, APIVersions: []string{"v1alpha1"}, Resources: []string{"scrapeconfigs"}},
+					}},
+					FailurePolicy:     new(admissionregistrationv1.Ignore),
+					MatchPolicy:       new(admissionregistrationv1.Exact),
+					NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": "garden"}},
+					MatchConditions: []admissionregistrationv1.MatchCondition{
+						{Name: "name", Expression: `request.name in ["garden-prometheus-aggregate", "garden-prometheus-aggregate-ingress"]`},
+						{Name: "not-being-deleted", Expression: "!has(object.metadata.deletionTimestamp)"},
+					},
+					SideEffects:             new(admissionregistrationv1.SideEffectClassNone),
+					TimeoutSeconds:          new(int32(10)),
+					AdmissionReviewVersions: []string{"v1", "v1beta1"},
 				}},
 			}
 		}
+		serviceAt := func(port int32) func(string) admissionregistrationv1.WebhookClientConfig {
+			return func(name string) admissionregistrationv1.WebhookClientConfig {
+				return admissionregistrationv1.WebhookClientConfig{Service: &admissionregistrationv1.ServiceReference{
+					Namespace: "runtime-extension-foo", Name: "gardener-extension-otel-federation-runtime", Path: new("/webhooks/" + name), Port: new(port),
+				}}
+			}
+		}
 
-		DescribeTable("should concern nothing but the garden Prometheus", func(server *extensionscmdwebhook.ServerConfig, clientConfig admissionregistrationv1.WebhookClientConfig) {
+		DescribeTable("should concern nothing but the garden Prometheus and its federation", func(server *extensionscmdwebhook.ServerConfig, clientConfig func(string) admissionregistrationv1.WebhookClientConfig) {
 			Expect(ConfigFor(mgr, server, 10250)).To(Equal(expected(clientConfig)))
 		},
 			Entry("with a Service",
-				&extensionscmdwebhook.ServerConfig{Mode: "service", Namespace: "runtime-extension-foo", ServicePort: 443},
-				admissionregistrationv1.WebhookClientConfig{Service: &admissionregistrationv1.ServiceReference{
-					Namespace: "runtime-extension-foo", Name: "gardener-extension-otel-federation-runtime", Path: new("/webhooks/prometheus"), Port: new(int32(443)),
-				}},
+				&extensionscmdwebhook.ServerConfig{Mode: "service", Namespace: "runtime-extension-foo", ServicePort: 443}, serviceAt(443),
 			),
 			Entry("with a Service at the port of the server",
-				&extensionscmdwebhook.ServerConfig{Mode: "service", Namespace: "runtime-extension-foo"},
-				admissionregistrationv1.WebhookClientConfig{Service: &admissionregistrationv1.ServiceReference{
-					Namespace: "runtime-extension-foo", Name: "gardener-extension-otel-federation-runtime", Path: new("/webhooks/prometheus"), Port: new(int32(10250)),
-				}},
+				&extensionscmdwebhook.ServerConfig{Mode: "service", Namespace: "runtime-extension-foo"}, serviceAt(10250),
 			),
 			Entry("with a URL",
 				&extensionscmdwebhook.ServerConfig{Mode: "url", Namespace: "runtime-extension-foo", URL: "127.0.0.1:8443"},
-				admissionregistrationv1.WebhookClientConfig{URL: new("https://127.0.0.1:8443/webhooks/prometheus")},
+				func(name string) admissionregistrationv1.WebhookClientConfig {
+					return admissionregistrationv1.WebhookClientConfig{URL: new("https://127.0.0.1:8443/webhooks/" + name)}
+				},
 			),
 		)
 	})

@@ -67,7 +67,7 @@ var _ = Describe("Receiver of the garden Prometheus", func() {
 			if err := c.Get(ctx, client.ObjectKeyFromObject(ex), current); err != nil {
 				return err
 			}
-			if registered && receiver.Wanted(o, []extensionsv1alpha1.Extension{*current}) {
+			if registered && receiver.Wanted(o.Namespace, []extensionsv1alpha1.Extension{*current}) {
 				window, err := receiver.Window(o)
 				Expect(err).NotTo(HaveOccurred())
 				Expect(receiver.Enable(o, window)).To(Succeed())

@@ -99,7 +99,7 @@ func (m *mutator) Mutate(ctx context.Context, newObj, _ client.Object) error {
 	if err := m.reader.List(ctx, extensions, client.InNamespace(p.Namespace)); err != nil {
 		return fmt.Errorf("cannot tell whether Prometheus %s needs its OTLP receiver, because the Extensions in its namespace cannot be listed: %w: try again", client.ObjectKeyFromObject(p), err)
 	}
-	if !receiver.Wanted(p, extensions.Items) {
+	if !receiver.Wanted(p.Namespace, extensions.Items) {
 		return nil
 	}
 
