@@ -25,7 +25,13 @@ const (
 	TypeIngressReady gardencorev1beta1.ConditionType = "IngressReady"
 	// TypeReceiverReady says whether the garden Prometheus accepts what the fan-out pushes.
 	TypeReceiverReady gardencorev1beta1.ConditionType = "ReceiverReady"
+	// TypeHandOverHealthy says whether the seeds are handed over from pull to push, and back, as their samples demand.
+	TypeHandOverHealthy gardencorev1beta1.ConditionType = "HandOverHealthy"
 
+	// ReasonHandOverRunning means that the states of the seeds are followed up.
+	ReasonHandOverRunning = "HandOverRunning"
+	// ReasonHandOverFailing means that the states of the seeds have not been followed up for a minute. The message says why.
+	ReasonHandOverFailing = "HandOverFailing"
 	// ReasonCredentialsMissing means that there are no usable credentials yet.
 	ReasonCredentialsMissing = "CredentialsMissing"
 	// ReasonCredentialsAvailable means that the collector has credentials.

@@ -13,6 +13,7 @@ import (
 
 	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
 	"github.com/spf13/cobra"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
@@ -40,6 +41,8 @@ import (
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/credentials"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/credentialscopy"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/garden"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/handover"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/lease"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/seed"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/webhook"
 )
@@ -137,6 +140,8 @@ func ManagerOptions() manager.Options {
 			// The heartbeat is in the namespace of the extension itself.
 			&coordinationv1.Lease{},
 			&monitoringv1.Prometheus{},
+			&monitoringv1.PrometheusRule{},
+			&monitoringv1alpha1.ScrapeConfig{},
 			&otelv1beta1.OpenTelemetryCollector{},
 		}}},
 		Cache: cache.Options{
@@ -165,8 +170,16 @@ func addGardenControllers(ctx context.Context, mgr manager.Manager, opts *option
 		return err
 	}
 
+	connection := &credentials.Connection{}
 	credentials.DefaultAddOptions.ExtensionClasses = opts.general.Completed().ExtensionClasses
+	credentials.DefaultAddOptions.Connection = connection
 	if err := credentials.AddToManager(ctx, mgr); err != nil {
+		return err
+	}
+
+	handover.DefaultAddOptions.ExtensionClasses = opts.general.Completed().ExtensionClasses
+	handover.DefaultAddOptions.Connection = connection
+	if err := handover.AddToManager(ctx, mgr); err != nil {
 		return err
 	}
 	return addWebhooks(ctx, mgr, opts)
@@ -186,22 +199,30 @@ func addWebhooks(ctx context.Context, mgr manager.Manager, opts *options) error 
 func addSeedControllers(ctx context.Context, mgr manager.Manager, opts *options) error {
 	seedName := os.Getenv("SEED_NAME")
 
-	opts.controller.Completed().Apply(&seed.DefaultAddOptions.ControllerOptions)
-	opts.reconciler.Completed().Apply(&seed.DefaultAddOptions.IgnoreOperationAnnotation)
-	seed.DefaultAddOptions.SeedName = seedName
-	if err := seed.AddToManager(ctx, mgr); err != nil {
+	gardenCluster, err := newGardenCluster(mgr, seedName)
+	if err != nil {
 		return err
 	}
 
-	gardenCluster, err := newGardenCluster(mgr, seedName)
-	if err != nil {
+	opts.controller.Completed().Apply(&seed.DefaultAddOptions.ControllerOptions)
+	opts.reconciler.Completed().Apply(&seed.DefaultAddOptions.IgnoreOperationAnnotation)
+	seed.DefaultAddOptions.SeedName = seedName
+	seed.DefaultAddOptions.GardenReader = gardenCluster.GetAPIReader()
+	if err := seed.AddToManager(ctx, mgr); err != nil {
 		return err
 	}
 
 	credentialscopy.DefaultAddOptions.GardenCluster = gardenCluster
 	credentialscopy.DefaultAddOptions.SeedName = seedName
 	credentialscopy.DefaultAddOptions.ExtensionClasses = opts.general.Completed().ExtensionClasses
-	return credentialscopy.AddToManager(ctx, mgr)
+	if err := credentialscopy.AddToManager(ctx, mgr); err != nil {
+		return err
+	}
+
+	lease.DefaultAddOptions.GardenCluster = gardenCluster
+	lease.DefaultAddOptions.SeedName = seedName
+	lease.DefaultAddOptions.ExtensionClasses = opts.general.Completed().ExtensionClasses
+	return lease.AddToManager(ctx, mgr)
 }
 
 // newGardenCluster connects to the virtual garden with what gardenlet injects because of `injectGardenKubeconfig`.

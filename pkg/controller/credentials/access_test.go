@@ -186,7 +186,7 @@ var _ = Describe("#VirtualGardenObjects", func() {
 			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: []string{"get"}},
 			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"create"}},
 			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{"otel-federation"}, Verbs: []string{"get", "list", "watch", "update", "patch", "delete"}},
-			rbacv1.PolicyRule{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, ResourceNames: []string{"otel-federation"}, Verbs: []string{"get", "list", "watch"}},
+			rbacv1.PolicyRule{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, ResourceNames: []string{"otel-federation"}, Verbs: []string{"get", "list", "watch", "patch"}},
 		))
 
 		binding, ok := objects[2].(*rbacv1.ClusterRoleBinding)

@@ -11,6 +11,7 @@
 package credentials
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -52,6 +53,8 @@ type AddOptions struct {
 	SeedConcurrentSyncs int
 	// ExtensionClasses are the configured extension classes for this extension deployment.
 	ExtensionClasses []extensionsv1alpha1.ExtensionClass
+	// Connection is offered the session with the virtual garden. The default is one that nobody else uses.
+	Connection *Connection
 }
 
 // AddToManager adds the controller with the default options to the manager.
@@ -74,6 +77,7 @@ func AddToManagerWithOptions(_ context.Context, mgr manager.Manager, opts AddOpt
 			runtimeReader:   mgr.GetAPIReader(),
 			namespace:       namespace,
 			concurrentSyncs: opts.SeedConcurrentSyncs,
+			connection:      cmp.Or(opts.Connection, &Connection{}),
 		}
 		sessions = newSessions(log, clock.RealClock{}, runner.run)
 	)

@@ -21,12 +21,15 @@ import (
 const clusterRoleName = "extensions.gardener.cloud:" + constants.ExtensionType + ":credentials"
 
 // VirtualGardenObjects returns the objects in the virtual garden that give the ServiceAccount of the access Secret the
-// permissions that this controller needs, and the ServiceAccount itself: gardener-resource-manager creates it for the access
+// permissions that this controller and the hand-over need, and the ServiceAccount itself: gardener-resource-manager creates it for the access
 // Secret, but does not delete it with it.
 func VirtualGardenObjects() []client.Object {
 	// A request may list and watch with a resource name if it selects that name by a field selector. Only `create` cannot be
 	// limited, as the name is not known when the request is authorized.
-	ours := []string{constants.CredentialsSecretName}
+	var (
+		secrets = []string{constants.CredentialsSecretName}
+		leases  = []string{constants.LeaseName}
+	)
 
 	return []client.Object{
 		&corev1.ServiceAccount{
@@ -39,8 +42,8 @@ func VirtualGardenObjects() []client.Object {
 				{APIGroups: []string{gardencorev1beta1.GroupName}, Resources: []string{"seeds"}, Verbs: []string{"get", "list", "watch"}},
 				{APIGroups: []string{corev1.GroupName}, Resources: []string{"namespaces"}, Verbs: []string{"get"}},
 				{APIGroups: []string{corev1.GroupName}, Resources: []string{"secrets"}, Verbs: []string{"create"}},
-				{APIGroups: []string{corev1.GroupName}, Resources: []string{"secrets"}, ResourceNames: ours, Verbs: []string{"get", "list", "watch", "update", "patch", "delete"}},
-				{APIGroups: []string{coordinationv1.GroupName}, Resources: []string{"leases"}, ResourceNames: ours, Verbs: []string{"get", "list", "watch"}},
+				{APIGroups: []string{corev1.GroupName}, Resources: []string{"secrets"}, ResourceNames: secrets, Verbs: []string{"get", "list", "watch", "update", "patch", "delete"}},
+				{APIGroups: []string{coordinationv1.GroupName}, Resources: []string{"leases"}, ResourceNames: leases, Verbs: []string{"get", "list", "watch", "patch"}},
 			},
 		},
 		&rbacv1.ClusterRoleBinding{

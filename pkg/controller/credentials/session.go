@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -52,6 +53,7 @@ type sessionRunner struct {
 	runtimeReader   client.Reader
 	namespace       string
 	concurrentSyncs int
+	connection      *Connection
 }
 
 // run runs one session: a cache and a controller for the Seeds and their Secrets. It returns when the context is cancelled, or
@@ -71,9 +73,17 @@ func (r *sessionRunner) run(ctx context.Context, access *Access, issuer *issuerS
 	if err != nil {
 		return err
 	}
+	// Nobody watches the Leases here, but they are read through the connection.
+	if _, err := virtualGarden.GetCache().GetInformer(ctx, &coordinationv1.Lease{}, cache.BlockUntilSynced(false)); err != nil {
+		return fmt.Errorf("failed to watch the Leases: %w", err)
+	}
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return virtualGarden.Start(ctx) })
+	group.Go(func() error {
+		r.connection.offer(ctx, virtualGarden)
+		return nil
+	})
 	group.Go(func() error {
 		if err := c.Start(ctx); err != nil {
 			return fmt.Errorf("failed to run the controller for the Seeds: %w", err)
@@ -151,13 +161,14 @@ func (r *sessionRunner) issuerExists(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// sessionCacheOptions limits the cache to the Seeds and the Secrets with our name.
+// sessionCacheOptions limits the cache to the Seeds, and the Secrets and Leases with our names.
 func sessionCacheOptions() cache.Options {
 	return cache.Options{
 		ReaderFailOnMissingInformer: true,
 		DefaultTransform:            cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Secret{}: {Field: fields.OneTermEqualSelector(metav1.ObjectNameField, constants.CredentialsSecretName)},
+			&corev1.Secret{}:        {Field: fields.OneTermEqualSelector(metav1.ObjectNameField, constants.CredentialsSecretName)},
+			&coordinationv1.Lease{}: {Field: fields.OneTermEqualSelector(metav1.ObjectNameField, constants.LeaseName)},
 		},
 	}
 }
@@ -169,6 +180,7 @@ func sessionMapper() meta.RESTMapper {
 	mapper.Add(gardencorev1beta1.SchemeGroupVersion.WithKind("Seed"), meta.RESTScopeRoot)
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), meta.RESTScopeRoot)
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("Secret"), meta.RESTScopeNamespace)
+	mapper.Add(coordinationv1.SchemeGroupVersion.WithKind("Lease"), meta.RESTScopeNamespace)
 	return mapper
 }
 

@@ -1,0 +1,218 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package handover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	v1beta1helper "github.com/gardener/gardener/pkg/api/core/v1beta1/helper"
+	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
+	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
+
+	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/loader"
+	configv1alpha1 "github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/v1alpha1"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/conditions"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/handover"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/receiver"
+)
+
+const (
+	reconcileTimeout = time.Minute
+	// maxPollInterval and minPollInterval limit how often the replicas are asked. In between it is a part of the time after which
+	// pull must return.
+	maxPollInterval = 10 * time.Second
+	minPollInterval = time.Second
+	pollsPerReturn  = 8
+)
+
+// Reconciler decides for each seed between pull and push, and applies that.
+type Reconciler struct {
+	// Client is the client for the runtime cluster. It may list Extensions from a cache.
+	Client client.Client
+	// Reader reads from the runtime cluster without a cache.
+	Reader client.Reader
+	// VirtualGarden returns the client for the virtual garden, unless there is no connection with it.
+	VirtualGarden func() (client.Client, bool)
+	// Clock tells the time.
+	Clock clock.Clock
+	// HTTPClient is for the replicas of the garden Prometheus.
+	HTTPClient *http.Client
+	// Namespace is the namespace of the garden Prometheus and of the Extension.
+	Namespace string
+
+	tracker *handover.Tracker
+	// config is that of the last valid providerConfig: what works goes on if somebody makes a mistake.
+	config *config.HandOverConfiguration
+	// seeds are those that were last seen in the virtual garden.
+	seeds  []seed
+	target targets
+	status statusWriter
+	nudger nudger
+}
+
+// Reconcile implements reconcile.Reconciler.
+func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, reconcileTimeout)
+	defer cancel()
+
+	ex, err := r.findExtension(ctx)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if ex == nil {
+		r.tracker, r.seeds = nil, nil
+		return reconcile.Result{}, Restore(ctx, r.Client, r.Reader, r.Namespace)
+	}
+
+	log := logf.FromContext(ctx).WithValues("extension", client.ObjectKeyFromObject(ex))
+	if cfg, err := loader.DecodeGardenFederationConfig(ex.Spec.ProviderConfig); err == nil {
+		r.config = &cfg.HandOver
+	} else if r.config == nil {
+		log.Info("The hand-over stands still until the providerConfig is valid", "reason", err.Error())
+		return reconcile.Result{}, nil
+	}
+
+	roundErr := r.round(ctx, log, ex)
+	if err := r.setCondition(ctx, ex, roundErr); err != nil || roundErr != nil {
+		return reconcile.Result{}, errors.Join(roundErr, err)
+	}
+	return reconcile.Result{RequeueAfter: r.pollInterval()}, nil
+}
+
+func (r *Reconciler) pollInterval() time.Duration {
+	if r.nudger.waits() {
+		return minPollInterval
+	}
+	return min(max(r.config.ReturnAfter.Duration/pollsPerReturn, minPollInterval), maxPollInterval)
+}
+
+// round writes the states down before it lets the ScrapeConfigs follow. If it were the other way round, a restart in between would
+// take the step back.
+func (r *Reconciler) round(ctx context.Context, log logr.Logger, ex *extensionsv1alpha1.Extension) error {
+	if r.tracker == nil {
+		r.tracker = handover.NewTracker(PrometheusPods()...)
+	}
+	gardeners, err := r.target.gardeners(ctx, r.Client, r.Namespace)
+	if err != nil {
+		return err
+	}
+	status, err := loader.DecodeGardenFederationStatus(ex.Status.ProviderStatus)
+	if err != nil {
+		return fmt.Errorf("the states of the seeds in Extension %s cannot be read: %w: remove status.providerStatus, then all seeds begin with pull", client.ObjectKeyFromObject(ex), err)
+	}
+
+	now := r.Clock.Now()
+	r.tracker.Observe(now, r.ask(ctx, log, now))
+	if err := r.look(ctx, status); err != nil {
+		return err
+	}
+
+	var (
+		offered = sets.New[string]()
+		common  = handover.Input{
+			Now:           now,
+			Config:        *r.config,
+			ReceiverReady: receiverReady(ex),
+			Rejecting:     r.tracker.Rejecting(),
+		}
+	)
+	for _, scrapeConfig := range gardeners {
+		offered.Insert(handover.Targets(scrapeConfig)...)
+	}
+	if ex.DeletionTimestamp != nil {
+		common.Unwanted = "the extension leaves the garden"
+	}
+
+	next := r.step(log, status.Seeds, common, offered)
+	if err := r.status.write(ctx, r.Client, now, ex, status, &configv1alpha1.GardenFederationStatus{Seeds: next}); err != nil {
+		return err
+	}
+
+	withheld := handover.Withheld(next)
+	changed, err := apply(ctx, r.Client, r.Reader, r.Namespace, gardeners, withheld)
+	if err != nil {
+		return err
+	}
+	if changed {
+		log.Info("Changed from which seeds the garden Prometheus pulls", "withheld", len(withheld), "offered", offered.Len())
+	}
+	if err := r.nudger.nudge(ctx, r.Client, now, r.Namespace, withheld, r.awaited(next)); err != nil {
+		return err
+	}
+	return r.acknowledge(ctx, now, next)
+}
+
+// step returns the states of all seeds, given those that they were in.
+func (r *Reconciler) step(log logr.Logger, previous []configv1alpha1.SeedFederationStatus, common handover.Input, offered sets.Set[string]) []configv1alpha1.SeedFederationStatus {
+	before := map[string]configv1alpha1.SeedFederationStatus{}
+	for _, seed := range previous {
+		before[seed.Name] = seed
+	}
+
+	next := make([]configv1alpha1.SeedFederationStatus, 0, len(r.seeds))
+	for _, s := range r.seeds {
+		var (
+			current   = before[s.name]
+			freshness = func(way handover.Way, seed string) handover.Freshness {
+				return r.tracker.Freshness(common.Now, handover.Series{Way: way, Seed: seed, Instance: s.pushedInstance()}, common.Config.ReturnAfter.Duration)
+			}
+			in = common
+		)
+		in.Since = current.Since.Time
+		in.Push, in.Shadow, in.Pull = freshness(handover.Push, s.name), freshness(handover.Shadow, s.name), freshness(handover.Pull, "")
+		in.Pullable = offered.Has(s.instance)
+		in.Enabled = s.enabled || in.Push.InKnown || in.Shadow.InKnown
+		if in.Unwanted == "" {
+			in.Unwanted = s.unwanted
+		}
+
+		state, message := handover.Step(current.State, in)
+		if state != current.State {
+			if current.State != "" {
+				log.Info("Seed has changed its state", "seed", s.name, "from", current.State, "to", state, "reason", message)
+			}
+			current.Since = metav1Time(common.Now)
+		} else if state == configv1alpha1.SeedFederationStateReturning {
+			// Why it was entered says more than what it waits for.
+			message = current.Message
+		}
+		current.Name, current.Instance, current.State, current.Message = s.name, s.instance, state, message
+		current.LastSample = newest(current.LastSample, in.Push.Newest, in.Shadow.Newest)
+		next = append(next, current)
+	}
+	return next
+}
+
+func (r *Reconciler) findExtension(ctx context.Context) (*extensionsv1alpha1.Extension, error) {
+	list := &extensionsv1alpha1.ExtensionList{}
+	if err := r.Client.List(ctx, list, client.InNamespace(r.Namespace)); err != nil {
+		return nil, fmt.Errorf("failed to list the Extensions in namespace %s: %w", r.Namespace, err)
+	}
+	var found *extensionsv1alpha1.Extension
+	for i := range list.Items {
+		ex := &list.Items[i]
+		if receiver.IsGardenExtension(ex) && !receiver.Released(ex) && (found == nil || ex.DeletionTimestamp == nil) {
+			found = ex
+		}
+	}
+	return found, nil
+}
+
+func receiverReady(ex *extensionsv1alpha1.Extension) bool {
+	condition := v1beta1helper.GetCondition(ex.Status.Conditions, conditions.TypeReceiverReady)
+	return condition != nil && condition.Status == gardencorev1beta1.ConditionTrue
+}
