@@ -15,6 +15,7 @@ import (
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/handover"
 )
 
 const (
@@ -23,6 +24,7 @@ const (
 	processorResource = "transform/resource"
 	processorSeed     = "attributes/seed"
 	processorDenied   = "filter/denied"
+	processorShadow   = "transform/shadow"
 	exporterPrefix    = "otlp_http/"
 	pipeline          = "metrics"
 
@@ -103,6 +105,11 @@ func (g *gardenCollector) processors() (map[string]any, []string) {
 		names = append(names, processorDenied)
 	}
 
+	if g.values.Shadow {
+		processors[processorShadow] = shadowProcessor()
+		names = append(names, processorShadow)
+	}
+
 	return processors, names
 }
 
@@ -123,6 +130,15 @@ func seedProcessor() map[string]any {
 			"key":          constants.LabelSeed,
 			"from_context": "auth.claims." + constants.ClaimSeed,
 		}},
+	}
+}
+
+// shadowProcessor gives all metrics names that no rule, no alert and no query of Gardener matches: regular expressions in PromQL
+// are anchored.
+func shadowProcessor() map[string]any {
+	return map[string]any{
+		"error_mode":        "propagate",
+		"metric_statements": []any{fmt.Sprintf(`set(metric.name, Concat([%q, metric.name], ""))`, handover.ShadowPrefix)},
 	}
 }
 

@@ -178,6 +178,22 @@ func variants() []variant {
 			},
 		},
 		{
+			name:   "shadow names",
+			values: func(v *Values) { v.DeniedSeeds, v.Shadow = []string{"foo"}, true },
+			expect: func(obj *otelv1beta1.OpenTelemetryCollector) {
+				obj.Spec.Config.Processors.Object["filter/denied"] = map[string]any{
+					"error_mode":        "propagate",
+					"metric_conditions": []any{`datapoint.attributes["seed"] == "foo"`},
+				}
+				obj.Spec.Config.Processors.Object["transform/shadow"] = map[string]any{
+					"error_mode":        "propagate",
+					"metric_statements": []any{`set(metric.name, Concat(["shadow:", metric.name], ""))`},
+				}
+				pipeline := obj.Spec.Config.Service.Pipelines["metrics"]
+				pipeline.Processors = append(pipeline.Processors, "filter/denied", "transform/shadow")
+			},
+		},
+		{
 			name:   "the debug exporter",
 			values: func(v *Values) { v.DebugExporter = true },
 			expect: func(obj *otelv1beta1.OpenTelemetryCollector) {

@@ -83,6 +83,8 @@ type Values struct {
 	JWKS []byte
 	// DeniedSeeds are the names of the seeds whose samples are dropped.
 	DeniedSeeds []string
+	// Shadow stores what the seeds push under names of its own, for comparison with what is pulled.
+	Shadow bool
 	// Ingress says how the fan-out is reached. If it is nil the fan-out is not exposed.
 	Ingress *Ingress
 	// DebugExporter additionally writes a summary of every request to the collector's log.

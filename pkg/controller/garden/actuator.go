@@ -28,7 +28,7 @@ import (
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/gardencollector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/conditions"
-	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+	handovercontroller "github.com/gardener/gardener-extension-otel-federation/pkg/controller/handover"
 )
 
 type actuator struct {
@@ -80,6 +80,9 @@ func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extension
 	if err != nil {
 		return err
 	}
+	if values.Shadow, err = shadows(cfg, ex); err != nil {
+		return err
+	}
 	if err := gardencollector.New(a.client, ex.Namespace, *values).Deploy(ctx); err != nil {
 		return fmt.Errorf("failed to deploy the fan-out collector: %w", err)
 	}
@@ -102,9 +105,13 @@ func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extension
 	return errors.Join(a.setIngressCondition(ctx, ex, host, ingress), a.setReceiverCondition(ctx, ex, receiver))
 }
 
-// Delete takes the seeds' credentials away first, then the fan-out with its volumes, then what the garden Prometheus needed for
-// it, then keys and certificates.
+// Delete waits until all seeds are pulled again. Then it takes their credentials away, then the fan-out with its volumes, then what
+// the garden Prometheus needed for it, then keys and certificates.
 func (a *actuator) Delete(ctx context.Context, log logr.Logger, ex *extensionsv1alpha1.Extension) error {
+	if err := a.handBack(ctx, log, ex); err != nil {
+		return err
+	}
+
 	if err := a.withdrawCredentials(ctx, log, ex.Namespace); err != nil {
 		return err
 	}
@@ -114,6 +121,10 @@ func (a *actuator) Delete(ctx context.Context, log logr.Logger, ex *extensionsv1
 	}
 
 	if err := a.releaseReceiver(ctx, log, ex); err != nil {
+		return err
+	}
+
+	if err := handovercontroller.Restore(ctx, a.client, a.reader, ex.Namespace); err != nil {
 		return err
 	}
 
@@ -138,7 +149,10 @@ func (a *actuator) ForceDelete(ctx context.Context, log logr.Logger, ex *extensi
 		return err
 	}
 	if _, err := a.tryRelease(ctx, ex.Namespace); err != nil {
-		log.Error(err, "The garden Prometheus keeps its OTLP receiver until it is applied again", "managedResource", prometheusManagedResourceName)
+		log.Error(err, "The garden Prometheus keeps its OTLP receiver until it is applied again", "managedResource", handovercontroller.PrometheusManagedResourceName)
+	}
+	if err := handovercontroller.Restore(ctx, a.client, a.reader, ex.Namespace); err != nil {
+		return err
 	}
 
 	if err := a.destroyGardenAccess(ctx, ex.Namespace, false); err != nil {
@@ -200,18 +214,10 @@ func newValues(cfg *config.GardenFederationConfig, jwks []byte, ingress *gardenc
 	}, nil
 }
 
-// prometheusReplicas is the number of replicas of the garden Prometheus that gardener-operator deploys
-// (pkg/operator/controller/garden/garden/components.go, newPrometheusGarden).
-const prometheusReplicas = 2
-
-func prometheusPodName(replica int) string {
-	return fmt.Sprintf("prometheus-%s-%d", constants.GardenPrometheusName, replica)
-}
-
 func prometheusHosts() []string {
-	hosts := make([]string, 0, prometheusReplicas)
-	for i := range prometheusReplicas {
-		hosts = append(hosts, prometheusPodName(i)+".prometheus-operated:9090")
+	var hosts []string
+	for _, name := range handovercontroller.PrometheusPods() {
+		hosts = append(hosts, name+".prometheus-operated:9090")
 	}
 	return hosts
 }

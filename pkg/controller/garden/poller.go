@@ -6,12 +6,14 @@ package garden
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/go-logr/logr"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	istionetworkingv1beta1 "istio.io/client-go/pkg/apis/networking/v1beta1"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
@@ -99,6 +101,19 @@ func (p *dependencyPoller) observe(ctx context.Context) (string, error) {
 		return "", err
 	}
 	seen = append(seen, replicas.message)
+
+	// What is pushed is stored under shadow names once no seed needs it under its own.
+	extensions := &extensionsv1alpha1.ExtensionList{}
+	if err := p.actuator.client.List(ctx, extensions, client.InNamespace(namespace)); err != nil {
+		return "", fmt.Errorf("failed to list the Extensions in namespace %s: %w", namespace, err)
+	}
+	for i := range extensions.Items {
+		if ex := &extensions.Items[i]; !receiver.IsGardenExtension(ex) {
+			continue
+		} else if pushing, err := pushingSeeds(ex); err == nil {
+			seen = append(seen, len(pushing) == 0)
+		}
+	}
 
 	return utils.ComputeChecksum(seen), nil
 }

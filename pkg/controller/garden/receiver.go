@@ -27,12 +27,11 @@ import (
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/conditions"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+	handovercontroller "github.com/gardener/gardener-extension-otel-federation/pkg/controller/handover"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/receiver"
 )
 
 const (
-	// prometheusManagedResourceName is the name of Gardener's ManagedResource for the garden Prometheus.
-	prometheusManagedResourceName = "prometheus-" + constants.GardenPrometheusName
 	// otlpReceiverArgument is the argument by which prometheus-operator enables the receiver
 	// (pkg/prometheus/promcfg.go, BuildCommonPrometheusArgs).
 	otlpReceiverArgument = "--web.enable-otlp-receiver"
@@ -61,15 +60,7 @@ func (a *actuator) enableReceiver(ctx context.Context, namespace string, window 
 	}
 
 	if noted := prometheus.Annotations[constants.AnnotationOutOfOrderTimeWindow]; noted != window.String() || !receiver.Enabled(prometheus, window) {
-		before, err := receiver.Window(prometheus)
-		if shortened := noted != "" && err == nil && before > window; shortened {
-			// The webhook never shortens the window, as it could be Gardener's. So Gardener's Prometheus is applied anew, before the
-			// note that tells of it changes.
-			if err := a.reapplyPrometheus(ctx, namespace); err != nil {
-				return nil, err
-			}
-		}
-		if err := a.annotate(ctx, prometheus, constants.AnnotationOutOfOrderTimeWindow, window.String()); webhookUnavailable(err) {
+		if err := a.noteWindow(ctx, prometheus, window); webhookUnavailable(err) {
 			return &receiverState{reason: conditions.ReasonReceiverDisabled, message: fmt.Sprintf("The webhook of this extension cannot be called for Prometheus %s/%s: %v", namespace, prometheus.Name, err)}, nil
 		} else if err != nil {
 			return nil, err
@@ -82,6 +73,23 @@ func (a *actuator) enableReceiver(ctx context.Context, namespace string, window 
 	return a.receivingReplicas(ctx, namespace)
 }
 
+// noteWindow notes the window for the webhook, which every write of the Prometheus passes. The webhook never shortens a window, as
+// it could be Gardener's. So one that becomes shorter is taken away in the same write, which lets the webhook set the new one, and
+// Gardener's Prometheus is applied anew, in case that Gardener sets a window of its own.
+func (a *actuator) noteWindow(ctx context.Context, prometheus *monitoringv1.Prometheus, window time.Duration) error {
+	before, err := receiver.Window(prometheus)
+	shortened := prometheus.Annotations[constants.AnnotationOutOfOrderTimeWindow] != "" && err == nil && before > window
+	if !shortened {
+		return a.annotate(ctx, prometheus, constants.AnnotationOutOfOrderTimeWindow, window.String())
+	}
+
+	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}},"spec":{"tsdb":{"outOfOrderTimeWindow":null}}}`, constants.AnnotationOutOfOrderTimeWindow, window.String())
+	if err := a.client.Patch(ctx, prometheus, client.RawPatch(types.MergePatchType, patch)); err != nil {
+		return fmt.Errorf("failed to shorten the out-of-order time window of Prometheus %s: %w", client.ObjectKeyFromObject(prometheus), err)
+	}
+	return a.reapplyPrometheus(ctx, prometheus.Namespace)
+}
+
 // webhookUnavailable says whether a request was refused because a webhook could not be called, which is no reason to keep the
 // Garden from being reconciled.
 func webhookUnavailable(err error) bool {
@@ -91,9 +99,8 @@ func webhookUnavailable(err error) bool {
 // receivingReplicas looks for replicas that have not been rolled yet. Until they are, they answer OTLP requests with 404, upon
 // which an exporter drops the data.
 func (a *actuator) receivingReplicas(ctx context.Context, namespace string) (*receiverState, error) {
-	for i := range prometheusReplicas {
+	for _, name := range handovercontroller.PrometheusPods() {
 		pod := &corev1.Pod{}
-		name := prometheusPodName(i)
 		if exists, err := a.get(ctx, namespace, name, pod); err != nil {
 			return nil, err
 		} else if !exists || !receives(pod) {
@@ -114,7 +121,7 @@ func receives(pod *corev1.Pod) bool {
 
 // reapplyPrometheus lets gardener-resource-manager write Gardener's Prometheus again.
 func (a *actuator) reapplyPrometheus(ctx context.Context, namespace string) error {
-	return a.annotate(ctx, &resourcesv1alpha1.ManagedResource{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: prometheusManagedResourceName}},
+	return a.annotate(ctx, &resourcesv1alpha1.ManagedResource{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: handovercontroller.PrometheusManagedResourceName}},
 		v1beta1constants.GardenerOperation, v1beta1constants.GardenerOperationReconcile)
 }
 
@@ -146,12 +153,12 @@ func (a *actuator) releaseReceiver(ctx context.Context, log logr.Logger, ex *ext
 		if err != nil || released {
 			return released, err
 		}
-		return retry.MinorError(fmt.Errorf("gardener-resource-manager has not restored Prometheus %s/%s yet: is ManagedResource %s healthy and not ignored?", ex.Namespace, constants.GardenPrometheusName, prometheusManagedResourceName))
+		return retry.MinorError(fmt.Errorf("gardener-resource-manager has not restored Prometheus %s/%s yet: is ManagedResource %s healthy and not ignored?", ex.Namespace, constants.GardenPrometheusName, handovercontroller.PrometheusManagedResourceName))
 	}); err != nil {
 		if a.clock.Since(since) < releasePatience {
 			return fmt.Errorf("failed to return the garden Prometheus to what Gardener wants: %w", err)
 		}
-		log.Error(err, "The garden Prometheus keeps its OTLP receiver until it is applied again", "managedResource", prometheusManagedResourceName)
+		log.Error(err, "The garden Prometheus keeps its OTLP receiver until it is applied again", "managedResource", handovercontroller.PrometheusManagedResourceName)
 	}
 	return nil
 }
@@ -165,22 +172,33 @@ func (a *actuator) markReleased(ctx context.Context, ex *extensionsv1alpha1.Exte
 	return now, a.annotate(ctx, ex, constants.AnnotationReleased, now.UTC().Format(time.RFC3339))
 }
 
+// lastingPrometheus returns the garden Prometheus, unless it is gone or goes with the Garden.
+func (a *actuator) lastingPrometheus(ctx context.Context, namespace string) (*monitoringv1.Prometheus, error) {
+	gardens := &operatorv1alpha1.GardenList{}
+	if err := a.client.List(ctx, gardens); err != nil {
+		return nil, fmt.Errorf("failed to list Gardens: %w", err)
+	}
+	prometheus := &monitoringv1.Prometheus{}
+	exists, err := a.get(ctx, namespace, constants.GardenPrometheusName, prometheus)
+	if err != nil || !exists || prometheus.DeletionTimestamp != nil || len(gardens.Items) == 0 || gardens.Items[0].DeletionTimestamp != nil {
+		return nil, err
+	}
+	return prometheus, nil
+}
+
 // tryRelease returns true if the Prometheus is as Gardener wants it, or if nobody needs that any more. Otherwise it lets the
 // Prometheus be applied, again and again: the webhook may not have seen yet that the Extension has released it.
 func (a *actuator) tryRelease(ctx context.Context, namespace string) (bool, error) {
-	gardens := &operatorv1alpha1.GardenList{}
-	if err := a.client.List(ctx, gardens); err != nil {
-		return retry.MinorError(fmt.Errorf("failed to list Gardens: %w", err))
-	}
-	prometheus := &monitoringv1.Prometheus{}
-	if exists, err := a.get(ctx, namespace, constants.GardenPrometheusName, prometheus); err != nil {
+	prometheus, err := a.lastingPrometheus(ctx, namespace)
+	if err != nil {
 		return retry.MinorError(err)
-	} else if !exists || prometheus.DeletionTimestamp != nil || len(gardens.Items) == 0 || gardens.Items[0].DeletionTimestamp != nil {
+	}
+	if prometheus == nil {
 		return retry.Ok()
 	}
 
 	managedResource := &resourcesv1alpha1.ManagedResource{}
-	applied, err := a.get(ctx, namespace, prometheusManagedResourceName, managedResource)
+	applied, err := a.get(ctx, namespace, handovercontroller.PrometheusManagedResourceName, managedResource)
 	if err != nil {
 		return retry.MinorError(err)
 	}
