@@ -41,7 +41,7 @@ var _ = Describe("Chart", func() {
 				for key := range objects {
 					keys = append(keys, key)
 				}
-				Expect(keys).To(ConsistOf(
+				Expect(keys).To(ConsistOf(append(slices.Clone(c.objects),
 					"ClusterRole//"+c.name,
 					"ClusterRoleBinding//"+c.name,
 					"ConfigMap/"+c.namespace+"/"+c.name+"-config",
@@ -54,7 +54,7 @@ var _ = Describe("Chart", func() {
 					"Service/"+c.namespace+"/"+c.name,
 					"ServiceAccount/"+c.namespace+"/"+c.name,
 					"VerticalPodAutoscaler/"+c.namespace+"/"+c.name,
-				))
+				)))
 			})
 
 			It("should start the controllers of the class", func() {

@@ -17,6 +17,7 @@ type class struct {
 	values                                             func() map[string]any
 	args                                               []string
 	env                                                []corev1.EnvVar
+	objects                                            []string
 	containerPorts                                     []corev1.ContainerPort
 	volumes                                            []corev1.Volume
 	volumeMounts                                       []corev1.VolumeMount
@@ -44,7 +45,11 @@ var (
 			"--webhook-config-mode=service",
 			"--webhook-config-owner-namespace=" + runtimeNamespace,
 		},
-		env:            []corev1.EnvVar{namespaceFromField("WEBHOOK_CONFIG_NAMESPACE")},
+		env: []corev1.EnvVar{namespaceFromField("WEBHOOK_CONFIG_NAMESPACE")},
+		objects: []string{
+			"NetworkPolicy/garden/prometheus-garden-from-gardener-extension-otel-federation-runtime",
+			"NetworkPolicy/" + runtimeNamespace + "/gardener-extension-otel-federation-runtime-to-prometheus-garden",
+		},
 		containerPorts: []corev1.ContainerPort{{Name: "webhook-server", ContainerPort: 10250, Protocol: corev1.ProtocolTCP}},
 		volumes: []corev1.Volume{{Name: "webhook-cert", VolumeSource: corev1.VolumeSource{
 			EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory, SizeLimit: new(resource.MustParse("1Mi"))},
