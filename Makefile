@@ -99,7 +99,7 @@ test-e2e: landscape-binaries ## Run the end-to-end tests in a landscape of their
 
 .PHONY: test-breakage
 test-breakage: landscape-binaries ## Break the federation on purpose and see `make parity` name what broke (takes longer, not part of `make test`).
-	@bash hack/test-landscape.sh $(LANDSCAPE) $(LANDSCAPE_TEST_DIR) test/breakage 40
+	@bash hack/test-landscape.sh $(LANDSCAPE) $(LANDSCAPE_TEST_DIR) test/breakage 40 --hand-over Push
 
 .PHONY: clean
 clean: down ## Stop the landscape and remove what was built.

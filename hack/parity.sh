@@ -32,5 +32,5 @@ fi
 trap '"${landscape}" down --dir "${directory}"' EXIT
 
 echo "> Compare pull and push with ${series} series per seed, scraped every ${interval}"
-"${landscape}" up --dir "${directory}" --seeds 2 --corpus-series "${series}" --scrape-interval "${interval}" --reference
+"${landscape}" up --dir "${directory}" --seeds 2 --corpus-series "${series}" --scrape-interval "${interval}" --hand-over Push --reference
 "${parity}" --dir "${directory}" --wait 10m --all

@@ -5,7 +5,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 # Starts a landscape, runs tests in it, and stops it.
-# Usage: hack/test-landscape.sh <landscape binary> <state directory> <folder of the tests> <minutes>
+# Usage: hack/test-landscape.sh <landscape binary> <state directory> <folder of the tests> <minutes> [further flags of `landscape up`]
 
 set -o errexit
 set -o nounset
@@ -13,16 +13,17 @@ set -o pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-usage="usage: hack/test-landscape.sh <landscape binary> <state directory> <folder of the tests> <minutes>"
+usage="usage: hack/test-landscape.sh <landscape binary> <state directory> <folder of the tests> <minutes> [flags]"
 landscape="${1:?${usage}}"
 directory="${2:?${usage}}"
 tests="${3:?${usage}}"
 minutes="${4:?${usage}}"
+shift 4
 
 started="${SECONDS}"
 echo "> Run ${tests}"
 trap '"${landscape}" down --dir "${directory}"' EXIT
 
-"${landscape}" up --dir "${directory}" --seeds 2 --corpus-series 700 --scrape-interval 5s --reference
+"${landscape}" up --dir "${directory}" --seeds 2 --corpus-series 700 --scrape-interval 5s --reference "$@"
 LANDSCAPE_DIR="${PWD}/${directory}" go test -v -timeout="${minutes}m" -count=1 "./${tests}/..." -ginkgo.v
 echo "> ${tests} took $(( (SECONDS - started + 30) / 60 )) minutes ($(( SECONDS - started )) seconds)"

@@ -14,8 +14,11 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
 	"github.com/gardener/gardener/pkg/client/kubernetes"
 
+	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/loader"
+	configv1alpha1 "github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/v1alpha1"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/cluster"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/corpus"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/gardener"
@@ -108,9 +111,24 @@ func (l *Landscape) DisableSeed(ctx context.Context, seed string) error {
 	return gardener.DisableSeed(ctx, l.VirtualGarden(), l.Seed(seed), seed)
 }
 
-// EnableGarden enables the extension in the Garden. It does not wait.
+// EnableGarden enables the extension in the Garden, with the mode of the hand-over that the landscape was started with. It does not
+// wait.
 func (l *Landscape) EnableGarden(ctx context.Context) error {
-	return gardener.EnableGarden(ctx, l.Runtime(), gardener.GardenProviderConfig())
+	return l.HandOverBy(ctx, l.HandOver)
+}
+
+// HandOverBy enables the extension in the Garden with a mode of the hand-over. It does not wait.
+func (l *Landscape) HandOverBy(ctx context.Context, mode configv1alpha1.HandOverMode) error {
+	return gardener.EnableGarden(ctx, l.Runtime(), gardener.GardenProviderConfig(l.ScrapeInterval, mode))
+}
+
+// FederationStatus returns the states of the seeds, which the extension of class garden writes down.
+func (l *Landscape) FederationStatus(ctx context.Context) (*configv1alpha1.GardenFederationStatus, error) {
+	ex := &extensionsv1alpha1.Extension{}
+	if err := l.Runtime().Get(ctx, client.ObjectKey{Namespace: gardener.Namespace, Name: gardener.GardenExtensionName}, ex); err != nil {
+		return nil, fmt.Errorf("failed to read the Extension of class garden: %w", err)
+	}
+	return loader.DecodeGardenFederationStatus(ex.Status.ProviderStatus)
 }
 
 // DisableGarden disables the extension in the Garden and waits until the Extension is gone.
@@ -168,6 +186,16 @@ func (l *Landscape) StartAggregate(ctx context.Context, seed string) error {
 	return gardener.StartAggregatePrometheus(ctx, l.Seed(seed))
 }
 
+// StopSeedCollector stops the collector of a seed. It does not wait.
+func (l *Landscape) StopSeedCollector(ctx context.Context, seed string) error {
+	return gardener.StopSeedCollector(ctx, l.Seed(seed))
+}
+
+// StartSeedCollector starts the collector of a seed again. It does not wait.
+func (l *Landscape) StartSeedCollector(ctx context.Context, seed string) error {
+	return gardener.StartSeedCollector(ctx, l.Seed(seed))
+}
+
 // MissingSamples says which samples are not where they belong yet. It returns an empty string if all are there.
 func (l *Landscape) MissingSamples(ctx context.Context) string {
 	var missing []string
@@ -181,7 +209,7 @@ func (l *Landscape) MissingSamples(ctx context.Context) string {
 		}
 		for _, replica := range GardenReplicas {
 			garden := l.prometheis[replica]
-			if l.WithoutExtension && garden.Ready(ctx) == nil || garden.hasSamples(ctx, c.Seed) {
+			if l.WithoutExtension && garden.Ready(ctx) == nil || garden.isPushedTo(ctx, c.Seed) {
 				continue
 			}
 			names = append(names, replica)

@@ -21,6 +21,9 @@ import (
 	"github.com/prometheus/common/model"
 
 	gardenprometheus "github.com/gardener/gardener/pkg/component/observability/monitoring/prometheus/garden"
+
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/handover"
 )
 
 // Prometheus is a Prometheus pod of the landscape.
@@ -107,6 +110,12 @@ func (p *Prometheus) hasSamples(ctx context.Context, seed string) bool {
 		selector += fmt.Sprintf(",seed=%q", seed)
 	}
 	vector, err := p.Query(ctx, "count({"+selector+"})")
+	return err == nil && len(vector) > 0
+}
+
+// isPushedTo says whether Prometheus gets samples of a seed by push, be it under shadow names.
+func (p *Prometheus) isPushedTo(ctx context.Context, seed string) bool {
+	vector, err := p.Query(ctx, fmt.Sprintf(`{__name__=~"(%s)?up",job=%q,seed=%q} == 1`, handover.ShadowPrefix, constants.JobPrometheusAggregate, seed))
 	return err == nil && len(vector) > 0
 }
 

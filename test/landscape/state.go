@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	configv1alpha1 "github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/v1alpha1"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/gardener"
 )
 
@@ -50,6 +51,8 @@ type State struct {
 	Reference bool `json:"reference"`
 	// WithoutExtension says that neither the extension's processes nor its Extension objects are there.
 	WithoutExtension bool `json:"withoutExtension"`
+	// HandOver is the mode of the hand-over from pull to push.
+	HandOver configv1alpha1.HandOverMode `json:"handOver"`
 	// Clusters are the control planes.
 	Clusters []ClusterState `json:"clusters"`
 	// Prometheis are the Prometheus pods.

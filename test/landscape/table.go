@@ -5,6 +5,7 @@
 package landscape
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -44,9 +45,16 @@ func (l *Landscape) WriteTable(ctx context.Context, out io.Writer) error {
 }
 
 func (l *Landscape) writeSeeds(ctx context.Context, w io.Writer) {
-	line(w, "SEED\tSERIES IN AGGREGATE\tIN GARDEN-0\tIN GARDEN-1\tAGE OF NEWEST SAMPLE")
+	states := map[string]string{}
+	if status, err := l.FederationStatus(ctx); err == nil {
+		for _, seed := range status.Seeds {
+			states[seed.Name] = string(seed.State)
+		}
+	}
+
+	line(w, "SEED\tBY\tSERIES IN AGGREGATE\tIN GARDEN-0\tIN GARDEN-1\tAGE OF NEWEST SAMPLE")
 	for _, c := range l.Seeds() {
-		row := c.Seed
+		row := c.Seed + "\t" + cmp.Or(states[c.Seed], "Pull")
 		if count, err := l.prometheis[AggregateName(c.Seed)].federated(ctx, c.Seed); err != nil {
 			row += "\t-"
 		} else {

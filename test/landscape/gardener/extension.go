@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,6 +21,7 @@ import (
 	operatorv1alpha1 "github.com/gardener/gardener/pkg/apis/operator/v1alpha1"
 	"github.com/gardener/gardener/pkg/component/extensions/extension"
 
+	configv1alpha1 "github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/v1alpha1"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 )
 
@@ -43,12 +45,18 @@ func SeedProviderConfig(scrapeInterval time.Duration) *runtime.RawExtension {
 	})
 }
 
-// GardenProviderConfig returns the providerConfig of the Extension of class garden in this landscape.
-func GardenProviderConfig() *runtime.RawExtension {
+// GardenProviderConfig returns the providerConfig of the Extension of class garden in this landscape: the default mode and times of
+// the hand-over, the latter scaled.
+func GardenProviderConfig(scrapeInterval time.Duration, mode configv1alpha1.HandOverMode) *runtime.RawExtension {
 	return rawExtension(map[string]any{
 		"apiVersion": configAPIVersion,
 		"kind":       "GardenFederationConfig",
 		"queue":      map[string]any{"persistence": map[string]any{"size": "1Gi"}},
+		"handOver": map[string]any{
+			"mode":        mode,
+			"freshFor":    FreshFor(scrapeInterval).String(),
+			"returnAfter": ReturnAfter(scrapeInterval).String(),
+		},
 	})
 }
 
@@ -92,6 +100,21 @@ func DisableGarden(ctx context.Context, runtimeClient client.Client) error {
 		return err
 	}
 	return disable(ctx, gardenExtension(runtimeClient, nil), "garden")
+}
+
+// StopSeedCollector stops the collector of a seed, without anybody starting it again.
+func StopSeedCollector(ctx context.Context, seedClient client.Client) error {
+	return scaleSeedCollector(ctx, seedClient, 0)
+}
+
+// StartSeedCollector starts the collector of a seed again.
+func StartSeedCollector(ctx context.Context, seedClient client.Client) error {
+	return scaleSeedCollector(ctx, seedClient, 1)
+}
+
+func scaleSeedCollector(ctx context.Context, seedClient client.Client, replicas int32) error {
+	return scale(ctx, seedClient, constants.SeedCollectorName,
+		&otelv1beta1.OpenTelemetryCollector{ObjectMeta: metav1.ObjectMeta{Name: constants.SeedCollectorName, Namespace: Namespace}}, replicas)
 }
 
 func patchSeed(ctx context.Context, gardenClient client.Client, name string, extensions []gardencorev1beta1.Extension) error {

@@ -45,10 +45,10 @@ const (
 	managedResourceAggregate = "prometheus-" + aggregateprometheus.Label
 )
 
-// DeployGardenPrometheus deploys Prometheus/garden as gardener-operator does, but without targets to federate: it gets the
-// seeds' metrics by push. It leaves it to the extension's webhook to let Prometheus accept them; with the receiver it waits
-// until the webhook does that, so that Prometheus is not started without it and has to be started again.
-func (l *Landscape) DeployGardenPrometheus(ctx context.Context, runtimeClient client.Client, seeds []string, withReceiver bool) error {
+// DeployGardenPrometheus deploys Prometheus/garden as gardener-operator does. It leaves it to the extension to let Prometheus
+// accept what the seeds push, and not pull from them any more. With the receiver it waits until the extension's webhook does the
+// former, so that Prometheus is not started without it and has to be started again.
+func (l *Landscape) DeployGardenPrometheus(ctx context.Context, runtimeClient client.Client, seeds []ScrapedSeed, withReceiver bool) error {
 	if err := gardenerutils.NewShootAccessSecret(gardenprometheus.AccessSecretName, Namespace).Reconcile(ctx, runtimeClient); err != nil {
 		return fmt.Errorf("failed to create the access secret of the garden Prometheus: %w", err)
 	}
@@ -58,12 +58,14 @@ func (l *Landscape) DeployGardenPrometheus(ctx context.Context, runtimeClient cl
 	if err != nil {
 		return err
 	}
-	values, err := l.gardenPrometheusValues(seeds)
+	values, err := l.gardenPrometheusValues(seedNames(seeds))
 	if err != nil {
 		return err
 	}
 	values.Name, values.Replicas = gardenprometheus.Label, 2
-	values.CentralConfigs.ScrapeConfigs = append(gardenprometheus.CentralScrapeConfigs(nil, nil, nil), gardenMetricsExporterScrapeConfig(l.Runtime))
+	if values.CentralConfigs.ScrapeConfigs, err = l.gardenScrapeConfigs(ctx, runtimeClient, seeds); err != nil {
+		return err
+	}
 	values.Ingress = &prometheus.IngressValues{
 		Host:                         host,
 		WildcardCertSecretName:       &tlsSecret.Name,
@@ -272,14 +274,19 @@ func StartAggregatePrometheus(ctx context.Context, seedClient client.Client) err
 }
 
 func scaleAggregatePrometheus(ctx context.Context, seedClient client.Client, replicas int32) error {
-	managedResource := &resourcesv1alpha1.ManagedResource{ObjectMeta: metav1.ObjectMeta{Name: managedResourceAggregate, Namespace: Namespace}}
+	return scale(ctx, seedClient, managedResourceAggregate,
+		&monitoringv1.Prometheus{ObjectMeta: metav1.ObjectMeta{Name: aggregateprometheus.Label, Namespace: Namespace}}, replicas)
+}
+
+// scale scales an object of a ManagedResource. While it has no replicas gardener-resource-manager ignores the ManagedResource.
+func scale(ctx context.Context, c client.Client, managedResourceName string, object client.Object, replicas int32) error {
+	managedResource := &resourcesv1alpha1.ManagedResource{ObjectMeta: metav1.ObjectMeta{Name: managedResourceName, Namespace: Namespace}}
 	patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"annotations":{%q:"%t"}}}`, resourcesv1alpha1.Ignore, replicas == 0))
-	if err := seedClient.Patch(ctx, managedResource, patch); err != nil {
-		return fmt.Errorf("failed to let gardener-resource-manager ignore or heed ManagedResource %s: %w", managedResourceAggregate, err)
+	if err := c.Patch(ctx, managedResource, patch); err != nil {
+		return fmt.Errorf("failed to let gardener-resource-manager ignore or heed ManagedResource %s: %w", managedResourceName, err)
 	}
-	object := &monitoringv1.Prometheus{ObjectMeta: metav1.ObjectMeta{Name: aggregateprometheus.Label, Namespace: Namespace}}
-	if err := seedClient.Patch(ctx, object, client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, replicas))); err != nil {
-		return fmt.Errorf("failed to scale Prometheus %s to %d: %w", aggregateprometheus.Label, replicas, err)
+	if err := c.Patch(ctx, object, client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, replicas))); err != nil {
+		return fmt.Errorf("failed to scale %s to %d: %w", object.GetName(), replicas, err)
 	}
 	return nil
 }

@@ -12,6 +12,8 @@ import (
 	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
 	"github.com/prometheus/common/model"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	configv1alpha1 "github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/v1alpha1"
 )
 
 const (
@@ -28,15 +30,25 @@ const (
 
 // Lookback is for how long the Prometheis of a landscape show a series of which they have no newer sample.
 func Lookback(scrapeInterval time.Duration) time.Duration {
-	return max(minLookback, scale(realLookback, scrapeInterval))
+	return max(minLookback, scaled(realLookback, scrapeInterval))
 }
 
 // ReloadInterval is after which time the Prometheis of a landscape notice a change of their configuration at the latest.
 func ReloadInterval(scrapeInterval time.Duration) time.Duration {
-	return scale(realReloadInterval, scrapeInterval)
+	return scaled(realReloadInterval, scrapeInterval)
 }
 
-func scale(duration, scrapeInterval time.Duration) time.Duration {
+// FreshFor is for how long push must have been fresh in a landscape before pull ends, if it is configured as by default.
+func FreshFor(scrapeInterval time.Duration) time.Duration {
+	return scaled(configv1alpha1.DefaultHandOverFreshFor, scrapeInterval)
+}
+
+// ReturnAfter is for how long push may be stale in a landscape before pull returns, if it is configured as by default.
+func ReturnAfter(scrapeInterval time.Duration) time.Duration {
+	return scaled(configv1alpha1.DefaultHandOverReturnAfter, scrapeInterval)
+}
+
+func scaled(duration, scrapeInterval time.Duration) time.Duration {
 	return time.Duration(float64(duration) * float64(scrapeInterval) / float64(realInterval)).Round(time.Millisecond)
 }
 
@@ -78,7 +90,7 @@ func (l *Landscape) scalePending(rules []monitoringv1.Rule) error {
 		if err != nil {
 			return fmt.Errorf("failed to parse `for` of alert %s: %w", rules[i].Alert, err)
 		}
-		rules[i].For = new(monitoringv1.Duration(model.Duration(scale(time.Duration(pending), l.ScrapeInterval)).String()))
+		rules[i].For = new(monitoringv1.Duration(model.Duration(scaled(time.Duration(pending), l.ScrapeInterval)).String()))
 	}
 	return nil
 }

@@ -157,7 +157,7 @@ func (d *daemon) startGardenPrometheis(ctx context.Context, c *cluster.Cluster, 
 	}); err != nil {
 		return err
 	}
-	if err := d.landscape.DeployGardenPrometheus(ctx, runtimeClient, names, !d.state.WithoutExtension); err != nil {
+	if err := d.landscape.DeployGardenPrometheus(ctx, runtimeClient, seeds, !d.state.WithoutExtension); err != nil {
 		return err
 	}
 	if !d.state.Reference {
@@ -314,7 +314,7 @@ func (d *daemon) startGardenExtension(runCtx, ctx context.Context, c *cluster.Cl
 	}
 	d.background(runCtx, "endpoints of the webhook in cluster "+c.Name, endpoints.Start)
 
-	if err := gardener.EnableGarden(ctx, runtimeClient, gardener.GardenProviderConfig()); err != nil {
+	if err := gardener.EnableGarden(ctx, runtimeClient, gardener.GardenProviderConfig(d.state.ScrapeInterval, d.state.HandOver)); err != nil {
 		return err
 	}
 	if err := gardener.WaitForGardenWebhook(ctx, runtimeClient); err != nil {

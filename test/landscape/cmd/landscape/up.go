@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	configv1alpha1 "github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/v1alpha1"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/cluster"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/gardener"
@@ -35,6 +37,7 @@ type upOptions struct {
 	corpusSeries     int
 	reference        bool
 	withoutExtension bool
+	handOver         string
 	timeout          time.Duration
 }
 
@@ -58,6 +61,7 @@ func newUpCommand() *cobra.Command {
 	flags.IntVar(&o.corpusSeries, "corpus-series", 2000, "number of series that the corpus exporter of each seed exposes")
 	flags.BoolVar(&o.reference, "reference", false, "also run a Prometheus that pulls from the seeds, as the garden Prometheus does without this extension")
 	flags.BoolVar(&o.withoutExtension, "without-extension", false, "start neither the extension nor create its Extension objects")
+	flags.StringVar(&o.handOver, "hand-over", string(configv1alpha1.HandOverModeAutomatic), "mode in which the extension replaces pull by push: Automatic, Shadow or Push")
 	flags.DurationVar(&o.timeout, "timeout", 5*time.Minute, "how long to wait for the samples")
 	return command
 }
@@ -101,6 +105,10 @@ func (o *upOptions) newState() (*landscape.State, error) {
 	if o.scrapeInterval < time.Second {
 		return nil, errors.New("--scrape-interval must be at least 1s")
 	}
+	modes := []string{string(configv1alpha1.HandOverModeAutomatic), string(configv1alpha1.HandOverModeShadow), string(configv1alpha1.HandOverModePush)}
+	if !slices.Contains(modes, o.handOver) {
+		return nil, fmt.Errorf("--hand-over must be one of %s", strings.Join(modes, ", "))
+	}
 	dir, err := filepath.Abs(o.dir)
 	if err != nil {
 		return nil, err
@@ -112,7 +120,7 @@ func (o *upOptions) newState() (*landscape.State, error) {
 
 	state := &landscape.State{
 		Dir: dir, Root: root, ScrapeInterval: o.scrapeInterval, CorpusSeries: o.corpusSeries, Reference: o.reference,
-		WithoutExtension: o.withoutExtension,
+		WithoutExtension: o.withoutExtension, HandOver: configv1alpha1.HandOverMode(o.handOver),
 	}
 	addCluster := func(name string, index int, seed string) {
 		state.Clusters = append(state.Clusters, landscape.ClusterState{
