@@ -12,7 +12,9 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
 	istionetworkingv1beta1 "istio.io/client-go/pkg/apis/networking/v1beta1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -27,6 +29,7 @@ import (
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	credentialscontroller "github.com/gardener/gardener-extension-otel-federation/pkg/controller/credentials"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/handover"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/secrets"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/gardener"
@@ -41,6 +44,10 @@ func forEach(list client.ObjectList, do func(client.Object)) error {
 
 var _ = Describe("Federation", Ordered, func() {
 	var ctx context.Context
+
+	BeforeAll(func() {
+		expectAllPushed(context.Background())
+	})
 
 	BeforeEach(func() {
 		ctx = context.Background()
@@ -63,13 +70,16 @@ var _ = Describe("Federation", Ordered, func() {
 			}
 
 			By("Look at job and instance of the targets in " + replica)
-			targets, err := ls.Prometheus(replica).Query(ctx, `up{job="prometheus-aggregate"}`)
-			Expect(err).NotTo(HaveOccurred())
-			instances := map[string]string{}
-			for _, target := range targets {
-				instances[string(target.Metric["seed"])] = string(target.Metric["instance"])
-			}
-			Expect(instances).To(Equal(map[string]string{seedLocal: "prometheus-aggregate", seedOther: "p-seed.ingress." + seedOther + ".local"}))
+			// Those of pull, which have no seed, are shown for a while after pull has ended.
+			Eventually(func(g Gomega) {
+				targets, err := ls.Prometheus(replica).Query(ctx, `up{job="prometheus-aggregate"}`)
+				g.Expect(err).NotTo(HaveOccurred())
+				instances := map[string]string{}
+				for _, target := range targets {
+					instances[string(target.Metric["seed"])] = string(target.Metric["instance"])
+				}
+				g.Expect(instances).To(Equal(map[string]string{seedLocal: targetLocal, seedOther: targetOther}))
+			}).Should(Succeed())
 		}
 	})
 
@@ -112,10 +122,13 @@ var _ = Describe("Federation", Ordered, func() {
 	})
 
 	It("leaves nothing behind when it is disabled, and starts by itself whichever side is enabled first", func() {
-		By("Disable everything")
+		By("Disable it in the garden, which hands all seeds back to pull, and in the seeds")
+		expectAllPushed(ctx)
+		w := watchSeries(ctx)
+		Expect(ls.DisableGarden(ctx)).To(Succeed())
+		w.expectAvailable(ctx, 2*ls.ScrapeInterval, seedLocal, seedOther)
 		Expect(ls.DisableSeed(ctx, seedLocal)).To(Succeed())
 		Expect(ls.DisableSeed(ctx, seedOther)).To(Succeed())
-		Expect(ls.DisableGarden(ctx)).To(Succeed())
 		for _, seed := range []string{seedLocal, seedOther} {
 			expectSeedClean(ctx, seed)
 		}
@@ -137,6 +150,7 @@ var _ = Describe("Federation", Ordered, func() {
 		Expect(ls.EnableSeed(ctx, seedLocal)).To(Succeed())
 		expectSucceeded(ctx, ls.Seed(seedLocal), extensionsv1alpha1.ExtensionClassSeed)
 		expectFederated(ctx, seedLocal, enabled)
+		expectAllPushed(ctx)
 	})
 })
 
@@ -161,6 +175,8 @@ func expectSeedClean(ctx context.Context, seed string) {
 		g.Expect(leftovers(ctx, g, ls.Seed(seed), constants.SeedCollectorName,
 			&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: gardenNamespace, Name: constants.CredentialsSecretName}},
 		)).To(BeEmpty())
+		err := ls.VirtualGarden().Get(ctx, client.ObjectKey{Namespace: gardenerutils.ComputeGardenNamespace(seed), Name: constants.LeaseName}, &coordinationv1.Lease{})
+		g.Expect(apierrors.IsNotFound(err)).To(BeTrue(), "Lease of seed %s", seed)
 	}).WithTimeout(10 * time.Second).Should(Succeed())
 }
 
@@ -173,7 +189,16 @@ func expectGardenClean(ctx context.Context) {
 		g.Expect(prometheus.Spec.TSDB).To(BeNil())
 		g.Expect(prometheus.Annotations).NotTo(HaveKey(HavePrefix(constants.ExtensionType)))
 
+		g.Expect(pulledTargets(ctx, g)).To(ConsistOf(targetLocal, targetOther))
+		for _, name := range handover.ScrapeConfigNames() {
+			scrapeConfig := &monitoringv1alpha1.ScrapeConfig{}
+			g.Expect(ls.Runtime().Get(ctx, client.ObjectKey{Namespace: gardenNamespace, Name: name}, scrapeConfig)).To(Succeed())
+			g.Expect(scrapeConfig.Annotations).NotTo(HaveKey(constants.AnnotationWithheldTargets))
+			g.Expect(scrapeConfig.Labels).To(HaveKeyWithValue("prometheus", "garden"))
+		}
+
 		g.Expect(leftovers(ctx, g, ls.Runtime(), constants.GardenCollectorName,
+			&monitoringv1.PrometheusRule{ObjectMeta: metav1.ObjectMeta{Namespace: gardenNamespace, Name: "garden-otel-federation-hand-over"}},
 			&istionetworkingv1beta1.Gateway{},
 			&istionetworkingv1beta1.VirtualService{},
 			&istionetworkingv1beta1.DestinationRule{},

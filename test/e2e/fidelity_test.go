@@ -17,6 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	configv1alpha1 "github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/v1alpha1"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/corpus"
@@ -41,6 +42,17 @@ var _ = Describe("Fidelity", Ordered, func() {
 		// Not those of metering, from which rules of the garden record series of the same kind.
 		federated = fmt.Sprintf(`{__name__=~"(seed|shoot):.+",__name__!=%q,seed=%q}`, vanishingFamily, seedOther)
 	)
+
+	// So that nothing is pulled, whatever the specs do to the push.
+	BeforeAll(func() {
+		ctx := context.Background()
+		expectAllPushed(ctx)
+		Expect(ls.HandOverBy(ctx, configv1alpha1.HandOverModePush)).To(Succeed())
+		DeferCleanup(func() {
+			Expect(ls.HandOverBy(ctx, ls.HandOver)).To(Succeed())
+			expectAllPushed(ctx)
+		})
+	})
 
 	BeforeEach(func() {
 		ctx = context.Background()

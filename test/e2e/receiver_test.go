@@ -13,6 +13,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -26,6 +27,7 @@ import (
 	resourcesv1alpha1 "github.com/gardener/gardener/pkg/apis/resources/v1alpha1"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/handover"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/receiver"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/gardener"
@@ -37,17 +39,24 @@ var _ = Describe("Receiver of the garden Prometheus", Ordered, func() {
 		before map[string]string
 	)
 
+	BeforeAll(func() {
+		expectAllPushed(context.Background())
+	})
+
 	BeforeEach(func() {
 		ctx = context.Background()
 		before = gardenPrometheusWorkload(ctx)
 	})
 
-	It("stays as it is when gardener-resource-manager applies Gardener's Prometheus again", func() {
+	It("stays as it is when gardener-resource-manager applies Gardener's Prometheus and its targets again", func() {
+		scrapeConfigsBefore := scrapeConfigVersions(ctx)
+		Expect(pulledTargets(ctx, Default)).To(BeEmpty())
 		for range 3 {
 			reapplyGardenPrometheus(ctx)
 			expectApplied(ctx)
 		}
 		Expect(gardenPrometheusWorkload(ctx)).To(Equal(before))
+		Expect(scrapeConfigVersions(ctx)).To(Equal(scrapeConfigsBefore))
 	})
 
 	It("survives that one webhook replica is down, and then both, without a roll and without a lost sample", func() {
@@ -87,6 +96,10 @@ var _ = Describe("Receiver of the garden Prometheus", Ordered, func() {
 		start(1)
 		expectApplied(ctx)
 		Expect(gardenPrometheusWorkload(ctx)).To(Equal(before))
+		// Without the webhook, gardener-resource-manager may have brought the targets back. That loses nothing.
+		Eventually(func(g Gomega) {
+			g.Expect(pulledTargets(ctx, g)).To(BeEmpty())
+		}).Should(Succeed())
 
 		By("Look for gaps")
 		ended := time.Now().Add(-ls.ScrapeInterval).Truncate(time.Second)
@@ -102,6 +115,17 @@ var _ = Describe("Receiver of the garden Prometheus", Ordered, func() {
 		expectNoRejections(ctx)
 	})
 })
+
+// scrapeConfigVersions identifies what is written of the ScrapeConfigs for the federation by pull.
+func scrapeConfigVersions(ctx context.Context) map[string]string {
+	versions := map[string]string{}
+	for _, name := range handover.ScrapeConfigNames() {
+		scrapeConfig := &monitoringv1alpha1.ScrapeConfig{}
+		ExpectWithOffset(1, ls.Runtime().Get(ctx, client.ObjectKey{Namespace: gardenNamespace, Name: name}, scrapeConfig)).To(Succeed())
+		versions[name] = scrapeConfig.ResourceVersion
+	}
+	return versions
+}
 
 // gardenPrometheusWorkload identifies what must not change if the garden Prometheus is not touched.
 func gardenPrometheusWorkload(ctx context.Context) map[string]string {

@@ -1,0 +1,182 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	configv1alpha1 "github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/v1alpha1"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/handover"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/corpus"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/gardener"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/parity"
+)
+
+const (
+	// targetOther is the target by which the garden Prometheus pulls from the seed that is a cluster of its own.
+	targetOther = "p-seed.ingress." + seedOther + ".local"
+	// targetLocal is the one of the runtime cluster.
+	targetLocal = "prometheus-aggregate"
+
+	// reload is what a change of the targets takes until the garden Prometheus scrapes by it: prometheus-operator, one second's delay
+	// in config-reloader, up to five in Prometheus' target discovery. It is not scaled like the intervals.
+	reload = 8 * time.Second
+)
+
+var _ = Describe("Hand-over", Ordered, func() {
+	var ctx context.Context
+
+	BeforeAll(func() {
+		expectAllPushed(context.Background())
+	})
+
+	BeforeEach(func() {
+		ctx = context.Background()
+	})
+
+	It("takes one seed after the other from pull to push and back, and nobody notices", func() {
+		DeferCleanup(func() {
+			Expect(ls.ChangeCorpus(seedOther, corpus.Changes{})).To(Succeed())
+		})
+		Expect(ls.ChangeCorpus(seedOther, corpus.Changes{Incidents: []string{corpus.IncidentShootControlPlane}})).To(Succeed())
+		expectFiring(ctx)
+		w := watchSeries(ctx)
+
+		By("Disable the extension in one seed, and in the other")
+		for _, seed := range []string{seedLocal, seedOther} {
+			Expect(ls.DisableSeed(ctx, seed)).To(Succeed())
+			expectState(ctx, seed, configv1alpha1.SeedFederationStatePull)
+		}
+		Expect(pulledTargets(ctx, Default)).To(ConsistOf(targetLocal, targetOther))
+
+		By("Enable it in one seed")
+		Expect(ls.EnableSeed(ctx, seedLocal)).To(Succeed())
+		expectState(ctx, seedLocal, configv1alpha1.SeedFederationStatePush)
+		Expect(pulledTargets(ctx, Default)).To(ConsistOf(targetOther))
+		expectParity(ctx, parity.Options{MinConstant: 0.9, Selectors: landscape.Selectors(), IgnoreExtraNames: true})
+
+		By("Enable it in the other")
+		Expect(ls.EnableSeed(ctx, seedOther)).To(Succeed())
+		expectState(ctx, seedOther, configv1alpha1.SeedFederationStatePush)
+		Expect(pulledTargets(ctx, Default)).To(BeEmpty())
+		expectParity(ctx, parity.Options{MinConstant: 0.9})
+
+		w.expectUninterrupted(ctx, 2*ls.ScrapeInterval, seedLocal, seedOther)
+		w.expectAlertsKept(ctx)
+		w.expectHealthy(ctx)
+		expectNoRejections(ctx)
+	})
+
+	It("pulls from a seed whose collector is killed, until it is back", func() {
+		w := watchSeries(ctx)
+		DeferCleanup(func() {
+			Expect(ls.StartSeedCollector(ctx, seedOther)).To(Succeed())
+		})
+		Expect(ls.StopSeedCollector(ctx, seedOther)).To(Succeed())
+		Eventually(func(g Gomega) {
+			g.Expect(stateOf(ctx, g, seedOther)).To(HaveField("Message", ContainSubstring("no complete scrape has arrived by push")))
+		}).Should(Succeed())
+		expectState(ctx, seedOther, configv1alpha1.SeedFederationStatePull)
+		Expect(pulledTargets(ctx, Default)).To(ConsistOf(targetOther))
+		Expect(stateOf(ctx, Default, seedLocal)).To(HaveField("State", configv1alpha1.SeedFederationStatePush))
+
+		Expect(ls.StartSeedCollector(ctx, seedOther)).To(Succeed())
+		expectState(ctx, seedOther, configv1alpha1.SeedFederationStatePush)
+		expectParity(ctx, parity.Options{MinConstant: 0.9})
+
+		w.expectUninterrupted(ctx, gardener.ReturnAfter(ls.ScrapeInterval)+2*ls.ScrapeInterval+reload, seedOther)
+		w.expectUninterrupted(ctx, 2*ls.ScrapeInterval, seedLocal)
+		w.expectHealthy(ctx)
+		expectNoRejections(ctx)
+	})
+
+	It("lets push run as a shadow that nobody sees but who compares", func() {
+		w := watchSeries(ctx)
+		DeferCleanup(func() {
+			Expect(ls.HandOverBy(ctx, ls.HandOver)).To(Succeed())
+			expectAllPushed(ctx)
+		})
+		Expect(ls.HandOverBy(ctx, configv1alpha1.HandOverModeShadow)).To(Succeed())
+		for _, seed := range []string{seedLocal, seedOther} {
+			expectState(ctx, seed, configv1alpha1.SeedFederationStateShadow)
+		}
+		Expect(pulledTargets(ctx, Default)).To(ConsistOf(targetLocal, targetOther))
+		expectParity(ctx, parity.Options{MinConstant: 0.9, IgnoreExtraNames: true})
+		expectShadowParity(ctx)
+		for _, replica := range landscape.GardenReplicas {
+			Expect(ls.Prometheus(replica).Query(ctx, `{__name__=~"`+handover.ShadowPrefix+`.+",alertname!="",__name__!="`+handover.ShadowPrefix+`ALERTS"}`)).To(BeEmpty())
+		}
+
+		Expect(ls.HandOverBy(ctx, ls.HandOver)).To(Succeed())
+		expectAllPushed(ctx)
+		w.expectUninterrupted(ctx, 2*ls.ScrapeInterval, seedLocal, seedOther)
+		w.expectHealthy(ctx)
+	})
+})
+
+// expectShadowParity waits until what both replicas have under shadow names is what pull stores.
+func expectShadowParity(ctx context.Context) {
+	options := parity.Options{
+		Interval: ls.ScrapeInterval, Seeds: []string{seedLocal, seedOther}, PushPrefix: handover.ShadowPrefix, MinConstant: 0.9, IgnoreExtraNames: true,
+		Selectors: landscape.Selectors(),
+	}
+	for _, replica := range landscape.GardenReplicas {
+		EventuallyWithOffset(1, func(g Gomega) {
+			report, err := parity.Compare(ctx, ls.Prometheus(gardener.ReferenceName), ls.Prometheus(replica), options)
+			g.Expect(err).NotTo(HaveOccurred())
+			text := &bytes.Buffer{}
+			g.Expect(report.Write(text, parity.WriteOptions{Examples: 3})).To(Succeed())
+			g.Expect(report.Differences()).To(BeZero(), "%s\n%s", replica, text)
+		}).WithTimeout(3 * time.Minute).WithPolling(ls.ScrapeInterval).Should(Succeed())
+	}
+}
+
+// expectFiring waits until the alerts of the incident fire in both replicas.
+func expectFiring(ctx context.Context) {
+	EventuallyWithOffset(1, func(g Gomega) {
+		for _, replica := range landscape.GardenReplicas {
+			for _, alert := range alertsOfIncident {
+				g.Expect(ls.Prometheus(replica).Query(ctx, firing(alert))).NotTo(BeEmpty(), "alert %s in %s", alert, replica)
+			}
+		}
+	}).Should(Succeed())
+}
+
+// expectAllPushed waits until both seeds have been handed over.
+func expectAllPushed(ctx context.Context) {
+	for _, seed := range []string{seedLocal, seedOther} {
+		expectState(ctx, seed, configv1alpha1.SeedFederationStatePush)
+	}
+}
+
+func expectState(ctx context.Context, seed string, state configv1alpha1.SeedFederationState) {
+	EventuallyWithOffset(1, func(g Gomega) {
+		g.Expect(stateOf(ctx, g, seed)).To(HaveField("State", state))
+	}).Should(Succeed())
+}
+
+func stateOf(ctx context.Context, g Gomega, seed string) configv1alpha1.SeedFederationStatus {
+	status, err := ls.FederationStatus(ctx)
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, s := range status.Seeds {
+		if s.Name == seed {
+			return s
+		}
+	}
+	g.Expect(status.Seeds).To(ContainElement(HaveField("Name", seed)))
+	return configv1alpha1.SeedFederationStatus{}
+}
+
+// since returns the time from t until now as a range of PromQL.
+func since(t time.Time) string {
+	return fmt.Sprintf("[%ds]", int(time.Since(t)/time.Second))
+}
