@@ -28,6 +28,11 @@ func (c *comparison) compare(pull, push *content) {
 		r.family(s).Push++
 	}
 
+	r.NotFederated = map[string]int{}
+	for _, name := range pull.leftOut {
+		r.NotFederated[name]++
+	}
+
 	m := matchSeries(pull.series, push.series, r.Seeds)
 	r.Intended = m.intended
 	for _, p := range m.pairs {

@@ -76,8 +76,9 @@ type fakePrometheus struct {
 	*httptest.Server
 
 	answers map[string][]timeSeries
-	// up are the label sets of the federation target.
-	up []model.Metric
+	// up are the label sets of the federation target, which are the answer to seedsQuery.
+	up         []model.Metric
+	seedsQuery string
 	// failures are how many requests fail before one succeeds.
 	failures int
 	// histogram, offset and scalar make answers that nobody can compare.
@@ -87,12 +88,13 @@ type fakePrometheus struct {
 
 	lock     sync.Mutex
 	requests []string
+	queries  []string
 	tokens   []string
 }
 
 // newFakePrometheus returns one with the given series for the selector of the tests. Their names are answered as well.
 func newFakePrometheus(all ...timeSeries) *fakePrometheus {
-	f := &fakePrometheus{answers: map[string][]timeSeries{selector: all}, up: []model.Metric{{"seed": "one"}, {"seed": "two"}}}
+	f := &fakePrometheus{answers: map[string][]timeSeries{selector: all}, up: []model.Metric{{"seed": "one"}, {"seed": "two"}}, seedsQuery: seedsQuery}
 	names := map[string]string{}
 	for _, one := range all {
 		names[string(one.metric[model.MetricNameLabel])] = "1 1 1 1 1 1"
@@ -112,6 +114,7 @@ func (f *fakePrometheus) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	query := r.FormValue("query")
 	f.lock.Lock()
 	f.requests = append(f.requests, strings.Join([]string{r.URL.Path, query, r.FormValue("start"), r.FormValue("end"), r.FormValue("step"), r.FormValue("time")}, " "))
+	f.queries = append(f.queries, query)
 	f.tokens = append(f.tokens, r.Header.Get("Authorization"))
 	fails := f.failures > 0
 	f.failures--
@@ -142,7 +145,7 @@ func (f *fakePrometheus) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, "matrix", matrix)
 	case "/api/v1/query":
 		vector := model.Vector{}
-		if query == seedsQuery {
+		if query == f.seedsQuery {
 			for _, metric := range f.up {
 				vector = append(vector, &model.Sample{Metric: metric, Value: 1})
 			}

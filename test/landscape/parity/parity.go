@@ -13,6 +13,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
@@ -42,6 +43,10 @@ type Options struct {
 	Selectors []string
 	// Seeds are the names of the seeds that push. The default are those of which push has the federation target.
 	Seeds []string
+	// PushPrefix is what the names of all metrics begin with that are pushed, like "shadow:". It is removed before the comparison, in
+	// which pull is without such metrics and without all that federation has not brought, like the results of rules. So pull and push
+	// may be the same Prometheus.
+	PushPrefix string
 	// ExcludeJobs are the jobs whose series are left out. The default, used if it is nil, is DefaultExcludeJobs.
 	ExcludeJobs []string
 	// IgnoreLabels are names of labels that are removed from all series, like a timestamp which depends on when a Prometheus
@@ -87,8 +92,25 @@ func (o Options) Validate() error {
 	case slices.Contains(o.IgnoreLabels, labelName):
 		return fmt.Errorf("label %s cannot be ignored: it is the name of the metric", labelName)
 	}
+	return o.validatePushPrefix()
+}
+
+func (o Options) validatePushPrefix() error {
+	if o.PushPrefix == "" {
+		return nil
+	}
+	if !model.LegacyValidation.IsValidMetricName(o.PushPrefix) {
+		return fmt.Errorf("%q is not a prefix of metric names: use letters, digits, underscores and colons, like %q", o.PushPrefix, "shadow:")
+	}
+	for _, selector := range o.Selectors {
+		if _, err := o.side(true).selector(selector); err != nil {
+			return err
+		}
+	}
 	return nil
 }
+
+func (o Options) side(pushed bool) side { return side{prefix: o.PushPrefix, pushed: pushed} }
 
 func (o *Options) setDefaults() {
 	if o.Interval == 0 {
@@ -119,11 +141,11 @@ func Compare(ctx context.Context, pull, push *landscape.Prometheus, o Options) (
 	o.setDefaults()
 	g := newGrid(o)
 
-	pullSource, err := newSource(pull, o.RoundTripper)
+	pullSource, err := newSource(pull, o.RoundTripper, o.side(false))
 	if err != nil {
 		return nil, err
 	}
-	pushSource, err := newSource(push, o.RoundTripper)
+	pushSource, err := newSource(push, o.RoundTripper, o.side(true))
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +179,7 @@ func Compare(ctx context.Context, pull, push *landscape.Prometheus, o Options) (
 			constant, all, pull.Name, g.steps, formatTime(g.start), formatTime(g.time(g.steps-1)), 100*o.MinConstant)
 	}
 
-	c := &comparison{grid: g, report: newReport(pull.Name, push.Name, o.Seeds, g)}
+	c := &comparison{grid: g, report: newReport(pull.Name, push.Name, o, g)}
 	c.compare(pulled, pushed)
 	return c.report, nil
 }

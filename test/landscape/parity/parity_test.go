@@ -139,6 +139,8 @@ var _ = Describe("Compare", func() {
 			Entry("too many times", parity.Options{Steps: 61}, "61 evaluation times"),
 			Entry("selector", parity.Options{Selectors: []string{""}}, "selector"),
 			Entry("seed", parity.Options{Seeds: []string{""}}, "seed"),
+			Entry("prefix", parity.Options{PushPrefix: "shadow:.+"}, `"shadow:.+" is not a prefix of metric names: use letters, digits, underscores and colons, like "shadow:"`),
+			Entry("selector with a prefix", parity.Options{PushPrefix: "shadow:", Selectors: []string{"up", "rate(up[5m])"}}, `selector rate(up[5m]) cannot be used with the prefix "shadow:", which needs a PromQL vector selector: expected nothing more at "(up[5m])"`),
 			Entry("ignored name", parity.Options{IgnoreLabels: []string{"__name__"}}, "__name__"),
 		)
 	})

@@ -71,6 +71,8 @@ func (f *Family) Count() int {
 type Report struct {
 	// Pull and Push are the names of the Prometheis.
 	Pull, Push string
+	// PushPrefix is the prefix that has been removed from the names of push.
+	PushPrefix string
 	// Seeds are the seeds that push.
 	Seeds []string
 	// Start, Interval and Steps are the evaluation times.
@@ -87,6 +89,9 @@ type Report struct {
 	Families []*Family
 	// Intended are the numbers of series that differ by intention, by the name of the intention.
 	Intended map[string]int
+	// NotFederated are the numbers of series of pull that were left out because federation has not brought them, by the name of the
+	// metric. Only a comparison with names that have a prefix leaves them out.
+	NotFederated map[string]int
 
 	byName map[string]*Family
 }
@@ -99,8 +104,8 @@ type WriteOptions struct {
 	All bool
 }
 
-func newReport(pull, push string, seeds []string, g grid) *Report {
-	return &Report{Pull: pull, Push: push, Seeds: seeds, Start: g.start, Interval: g.interval, Steps: g.steps, byName: map[string]*Family{}}
+func newReport(pull, push string, o Options, g grid) *Report {
+	return &Report{Pull: pull, Push: push, PushPrefix: o.PushPrefix, Seeds: o.Seeds, Start: g.start, Interval: g.interval, Steps: g.steps, byName: map[string]*Family{}}
 }
 
 // Differences is the number of differences.
@@ -156,8 +161,12 @@ func (r *Report) finish() {
 // Write writes the report as text.
 func (r *Report) Write(out io.Writer, o WriteOptions) error {
 	text := &bytes.Buffer{}
-	fmt.Fprintf(text, "%s (pull) and %s (push) at %d times, each %s, from %s; seeds: %s\n\n",
-		r.Pull, r.Push, r.Steps, r.Interval, formatTime(r.Start), strings.Join(r.Seeds, ", "))
+	push := "push"
+	if r.PushPrefix != "" {
+		push += ", without " + r.PushPrefix
+	}
+	fmt.Fprintf(text, "%s (pull) and %s (%s) at %d times, each %s, from %s; seeds: %s\n\n",
+		r.Pull, r.Push, push, r.Steps, r.Interval, formatTime(r.Start), strings.Join(r.Seeds, ", "))
 
 	var families []*Family
 	for _, family := range r.Families {
@@ -224,6 +233,9 @@ func (r *Report) writeTotals(text *bytes.Buffer) {
 	fmt.Fprintf(text, "series on one side only, but too briefly to judge: %d\n", r.Brief)
 	for _, name := range slices.Sorted(maps.Keys(r.Intended)) {
 		fmt.Fprintf(text, "intended, %s: %d\n", name, r.Intended[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.NotFederated)) {
+		fmt.Fprintf(text, "left out of pull as not federated, %s: %d\n", name, r.NotFederated[name])
 	}
 	fmt.Fprintf(text, "differences: %d\n", r.Differences())
 }

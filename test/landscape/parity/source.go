@@ -54,15 +54,18 @@ type content struct {
 	series *seriesSet
 	// names has one series per metric name. Its value is the number of series with that name.
 	names *seriesSet
+	// leftOut are the metric names of the series that the selectors match but that are not compared.
+	leftOut map[model.Fingerprint]string
 }
 
 // source asks a Prometheus.
 type source struct {
 	name string
 	api  prometheusv1.API
+	side side
 }
 
-func newSource(p *landscape.Prometheus, roundTripper http.RoundTripper) (*source, error) {
+func newSource(p *landscape.Prometheus, roundTripper http.RoundTripper, side side) (*source, error) {
 	if p == nil {
 		return nil, errors.New("there is no such Prometheus to compare: check its name")
 	}
@@ -70,14 +73,17 @@ func newSource(p *landscape.Prometheus, roundTripper http.RoundTripper) (*source
 	if err != nil {
 		return nil, fmt.Errorf("failed to create a client for Prometheus %s: %w", p.Name, err)
 	}
-	return &source{name: p.Name, api: prometheusv1.NewAPI(client)}, nil
+	return &source{name: p.Name, api: prometheusv1.NewAPI(client), side: side}, nil
 }
 
 // seeds returns the seeds of which Prometheus has the federation target.
 func (s *source) seeds(ctx context.Context, at time.Time) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	query := fmt.Sprintf("up{job=%q}", constants.JobPrometheusAggregate)
+	query, err := s.side.selector(fmt.Sprintf("up{job=%q}", constants.JobPrometheusAggregate))
+	if err != nil {
+		return nil, err
+	}
 	value, _, err := s.api.Query(ctx, query, at)
 	if err != nil {
 		return nil, fmt.Errorf("failed to query Prometheus %s for %s: %w", s.name, query, err)
@@ -92,6 +98,9 @@ func (s *source) seeds(ctx context.Context, at time.Time) ([]string, error) {
 			seeds = append(seeds, seed)
 		}
 	}
+	if len(seeds) == 0 && s.side.prefix != "" {
+		return nil, fmt.Errorf("Prometheus %s has no %s with a label %s: is what is pushed stored with the prefix %q?", s.name, query, constants.LabelSeed, s.side.prefix)
+	}
 	if len(seeds) == 0 {
 		return nil, fmt.Errorf("Prometheus %s has no %s with a label %s: is federation by push enabled? If it is, name the seeds explicitly", s.name, query, constants.LabelSeed)
 	}
@@ -101,16 +110,24 @@ func (s *source) seeds(ctx context.Context, at time.Time) ([]string, error) {
 
 // content returns what is compared.
 func (s *source) content(ctx context.Context, o Options, g grid) (*content, error) {
-	c := &content{series: newSeriesSet(g.steps), names: newSeriesSet(g.steps)}
+	c := &content{series: newSeriesSet(g.steps), names: newSeriesSet(g.steps), leftOut: map[model.Fingerprint]string{}}
 
 	// One selector after the other, so that only one answer is in memory besides the series made of it.
 	for _, selector := range o.Selectors {
-		matrix, err := s.queryRange(ctx, selector, g)
+		query, err := s.side.selector(selector)
+		if err != nil {
+			return nil, err
+		}
+		matrix, err := s.queryRange(ctx, query, g)
 		if err != nil {
 			return nil, err
 		}
 		for _, stream := range matrix {
 			if slices.Contains(o.ExcludeJobs, string(stream.Metric[labelJob])) {
+				continue
+			}
+			if s.side.leavesOut(stream.Metric) {
+				c.leftOut[stream.Metric.Fingerprint()] = string(stream.Metric[labelName])
 				continue
 			}
 			for _, name := range o.IgnoreLabels {
@@ -125,7 +142,11 @@ func (s *source) content(ctx context.Context, o Options, g grid) (*content, erro
 		return c, nil
 	}
 
-	matrix, err := s.queryRange(ctx, namesQuery(o.ExcludeJobs), g)
+	selector, err := s.side.selector(namesSelector(o.ExcludeJobs))
+	if err != nil {
+		return nil, err
+	}
+	matrix, err := s.queryRange(ctx, "count by (__name__) ("+selector+")", g)
 	if err != nil {
 		return nil, fmt.Errorf("%w (this query can be left out by ignoring extra metric names)", err)
 	}
@@ -137,8 +158,8 @@ func (s *source) content(ctx context.Context, o Options, g grid) (*content, erro
 	return c, nil
 }
 
-// namesQuery counts the series per metric name.
-func namesQuery(excludeJobs []string) string {
+// namesSelector selects the series that are counted per metric name.
+func namesSelector(excludeJobs []string) string {
 	matchers := `__name__=~".+"`
 	if len(excludeJobs) > 0 {
 		var quoted []string
@@ -147,7 +168,7 @@ func namesQuery(excludeJobs []string) string {
 		}
 		matchers += "," + labelJob + "!~" + strconv.Quote(strings.Join(quoted, "|"))
 	}
-	return "count by (__name__) ({" + matchers + "})"
+	return "{" + matchers + "}"
 }
 
 func (s *source) queryRange(ctx context.Context, query string, g grid) (model.Matrix, error) {
@@ -160,6 +181,11 @@ func (s *source) queryRange(ctx context.Context, query string, g grid) (model.Ma
 	matrix, ok := value.(model.Matrix)
 	if !ok {
 		return nil, fmt.Errorf("Prometheus %s answers query %s by a %s, not a matrix: use a vector selector", s.name, query, value.Type())
+	}
+	for _, stream := range matrix {
+		if err := s.side.strip(stream.Metric); err != nil {
+			return nil, fmt.Errorf("Prometheus %s: %w", s.name, err)
+		}
 	}
 	return matrix, nil
 }

@@ -26,6 +26,8 @@ const (
 	flagPush     = "push"
 	flagInterval = "interval"
 
+	flagPushPrefix = "push-prefix"
+
 	flagMinConstant = "min-constant"
 	// landscapeMinConstant is the default for a local landscape, in which nearly all values are constant.
 	landscapeMinConstant = 0.9
@@ -46,6 +48,7 @@ func (f *flags) addTo(set *pflag.FlagSet) {
 	set.StringVar(&f.dir, flagDir, landscape.DefaultDir, "State directory of a local landscape whose Prometheis are compared. It is used if no URLs are given.")
 	set.StringVar(&f.pull, flagPull, "", "URL of the Prometheus that pulls.")
 	set.StringArrayVar(&f.push, flagPush, nil, "URL of a Prometheus that is pushed to. May be given several times.")
+	set.StringVar(&f.options.PushPrefix, flagPushPrefix, "", "Prefix of the names of all metrics that are pushed, like shadow: in mode Shadow. It is removed before they are compared. With it, pull and push may be the same Prometheus, and what federation has not brought is left out of pull.")
 	set.DurationVar(&f.options.Interval, flagInterval, parity.DefaultInterval, "Scrape interval, which is the distance of two evaluation times. The default for a local landscape is its own.")
 	set.IntVar(&f.options.Steps, "steps", parity.DefaultSteps, "Number of evaluation times.")
 	set.StringSliceVar(&f.options.Seeds, "seeds", nil, "Names of the seeds that push. The default is to ask the Prometheus that is pushed to, or the local landscape.")
@@ -136,6 +139,9 @@ func (f *flags) useURLs(c *comparer, hasDir bool) error {
 		push, err := newPrometheus(flagPush, text)
 		if err != nil {
 			return err
+		}
+		if text == f.pull && f.options.PushPrefix == "" {
+			return fmt.Errorf("--%s and --%s are the same Prometheus, which equals itself: use --%s to compare names that have a prefix with those that have none", flagPull, flagPush, flagPushPrefix)
 		}
 		c.push = append(c.push, push)
 	}

@@ -32,7 +32,8 @@ func newCommand() *cobra.Command {
 		Long: `Compares what a Prometheus that pulls and Prometheis that are pushed to store of the same seeds.
 It ends with exit code 1 if there are differences that the phase of scraping does not explain.`,
 		Example: `  parity --dir .landscape --wait 2m
-  parity --pull http://localhost:9090 --push http://localhost:9091 --push http://localhost:9092`,
+  parity --pull http://localhost:9090 --push http://localhost:9091 --push http://localhost:9092
+  parity --pull http://localhost:9090 --push http://localhost:9090 --push-prefix shadow:`,
 		Args:         cobra.NoArgs,
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -44,6 +44,9 @@ var _ = Describe("Command", func() {
 		Entry("directory and URLs", "--dir excludes --pull and --push", "--dir", "a", "--pull", "http://a", "--push", "http://b"),
 		Entry("no URL", "--pull is not the URL of a Prometheus", "--pull", "localhost:9090", "--push", "http://b"),
 		Entry("no host", "--push is not the URL of a Prometheus", "--pull", "http://a", "--push", "http://"),
+		Entry("the same Prometheus", "--pull and --push are the same Prometheus", "--pull", "http://a", "--push", "http://a"),
+		Entry("prefix", `"shadow:*" is not a prefix of metric names`, "--push-prefix", "shadow:*"),
+		Entry("selector that cannot be given the prefix", "selector sum(up) cannot be used with the prefix", "--push-prefix", "shadow:", "--selector", "sum(up)"),
 		Entry("negative wait", "--wait -1s", "--wait", "-1s"),
 		Entry("negative examples", "--examples -1", "--examples", "-1"),
 		Entry("no interval", "--interval 0s", "--interval", "0"),
@@ -110,6 +113,16 @@ var _ = Describe("Command", func() {
 			Expect(out).To(MatchRegexp(`(?s)and ` + push.URL + ` \(push\).*test +1 +1 .*differences: 0.*and ` + other.URL + ` \(push\).*differences: 0`))
 		})
 
+		It("should compare metrics of one Prometheus that have a prefix with those that have none", func(ctx SpecContext) {
+			pull.names = map[string]string{
+				`{__name__=~"seed:(.+):count",__name__!~"shadow:.*"}`: "test",
+				`{__name__=~"shadow:(?:seed:(.+):count)"}`:            "shadow:test",
+			}
+			out, _, err := run(ctx, "--pull", pull.URL, "--push", pull.URL, "--push-prefix", "shadow:", "--all")
+			Expect(err).NotTo(HaveOccurred())
+			Expect(out).To(MatchRegexp(`(?s)\(push, without shadow:\).*test +1 +1 .*series compared: 1 in pull, 1 in push\nconstant values compared: 1\n.*differences: 0`))
+		})
+
 		It("should write the report and fail if there are differences in one of them", func(ctx SpecContext) {
 			other.value = "2"
 			out, progress, err := run(ctx, "--pull", pull.URL, "--push", push.URL, "--push", other.URL)
@@ -167,6 +180,8 @@ type fakePrometheus struct {
 	*httptest.Server
 
 	value string
+	// names are the names of the series by the queries which they answer.
+	names map[string]string
 	// fails and differs are how many comparisons fail, and how many then find another value.
 	fails, differs int64
 	// asked is called with each request.
@@ -177,7 +192,7 @@ type fakePrometheus struct {
 }
 
 func newFakePrometheus(value string) *fakePrometheus {
-	f := &fakePrometheus{value: value, asked: func() {}}
+	f := &fakePrometheus{value: value, names: map[string]string{landscape.Selectors()[0]: "test"}, asked: func() {}}
 	f.Server = httptest.NewServer(f)
 	DeferCleanup(f.Close)
 	return f
@@ -203,14 +218,14 @@ func (f *fakePrometheus) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if f.differs > 0 && f.comparisons.Load() <= f.differs {
 		value = "2"
 	}
-	if r.FormValue("query") == landscape.Selectors()[0] {
+	if name, ok := f.names[r.FormValue("query")]; ok {
 		start, _ := strconv.ParseFloat(r.FormValue("start"), 64)
 		step, _ := strconv.ParseFloat(r.FormValue("step"), 64)
 		var values []any
 		for i := range 6 {
 			values = append(values, []any{start + float64(i)*step, value})
 		}
-		result = append(result, map[string]any{"metric": map[string]string{"__name__": "test"}, "values": values})
+		result = append(result, map[string]any{"metric": map[string]string{"__name__": name, "seed": "one"}, "values": values})
 	}
 	answer(w, "matrix", result)
 }
