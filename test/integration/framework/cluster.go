@@ -42,6 +42,7 @@ var SeedCRDs = []string{
 var RuntimeCRDs = append([]string{
 	"example/operator/10-crd-operator.gardener.cloud_gardens.yaml",
 	"example/seed-crds/10-crd-monitoring.coreos.com_prometheuses.yaml",
+	"example/seed-crds/10-crd-monitoring.coreos.com_scrapeconfigs.yaml",
 }, SeedCRDs...)
 
 // Cluster is a running API server.

@@ -73,6 +73,7 @@ func configuration(ctx context.Context, g Gomega) *admissionregistrationv1.Mutat
 func caBundle(ctx context.Context, g Gomega) []byte {
 	GinkgoHelper()
 	webhooks := configuration(ctx, g).Webhooks
-	g.Expect(webhooks).To(HaveLen(1))
+	g.Expect(webhooks).To(HaveLen(2))
+	g.Expect(webhooks[1].ClientConfig.CABundle).To(Equal(webhooks[0].ClientConfig.CABundle))
 	return webhooks[0].ClientConfig.CABundle
 }
