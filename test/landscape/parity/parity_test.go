@@ -81,12 +81,12 @@ var _ = Describe("Compare", func() {
 			pull, push := newFakePrometheus(base), newFakePrometheus(base)
 			_, err := compare(ctx, pull, push, parity.Options{ExcludeJobs: []string{"a.b", "c"}})
 			Expect(err).NotTo(HaveOccurred())
-			Expect(pull.requests).To(ContainElement(ContainSubstring(`count by (__name__) ({__name__=~".+",job!~"a\\.b|c"})`)))
+			Expect(pull.requests).To(ContainElement(ContainSubstring(`count by (__name__) ({__name__=~".+",__name__!~"garden:otel_federation_.+",job!~"a\\.b|c"})`)))
 
 			pull, push = newFakePrometheus(base), newFakePrometheus(base)
 			_, err = compare(ctx, pull, push, parity.Options{ExcludeJobs: []string{}})
 			Expect(err).NotTo(HaveOccurred())
-			Expect(pull.requests).To(ContainElement(ContainSubstring(`count by (__name__) ({__name__=~".+"})`)))
+			Expect(pull.requests).To(ContainElement(ContainSubstring(`count by (__name__) ({__name__=~".+",__name__!~"garden:otel_federation_.+"})`)))
 		})
 
 		It("should ignore labels, and merge series which are the same without", func(ctx SpecContext) {

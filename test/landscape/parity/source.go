@@ -160,7 +160,8 @@ func (s *source) content(ctx context.Context, o Options, g grid) (*content, erro
 
 // namesSelector selects the series that are counted per metric name.
 func namesSelector(excludeJobs []string) string {
-	matchers := `__name__=~".+"`
+	// What the hand-over records about itself is none of the federated.
+	matchers := `__name__=~".+",__name__!~"garden:otel_federation_.+"`
 	if len(excludeJobs) > 0 {
 		var quoted []string
 		for _, job := range excludeJobs {
