@@ -140,8 +140,7 @@ func newFixture(ctx context.Context) *fixture {
 				return c.Patch(ctx, obj, patch, opts...)
 			},
 		}).Build()
-	f.garden = fakeclient.NewClientBuilder().WithScheme(kubernetes.GardenScheme).
-		WithIndex(&coordinationv1.Lease{}, metav1.ObjectNameField, func(object client.Object) []string { return []string{object.GetName()} }).Build()
+	f.garden = fakeclient.NewClientBuilder().WithScheme(kubernetes.GardenScheme).Build()
 
 	f.deployPrometheus(ctx)
 	f.deploySeeds(ctx)

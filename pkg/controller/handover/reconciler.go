@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -87,8 +88,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 	}
 
 	roundErr := r.round(ctx, log, ex)
-	if err := r.setCondition(ctx, ex, roundErr); err != nil || roundErr != nil {
+	if err := r.setCondition(ctx, ex, roundErr); err != nil {
 		return reconcile.Result{}, errors.Join(roundErr, err)
+	}
+	if apierrors.IsNotFound(roundErr) {
+		// gardener-operator deploys the garden Prometheus after the extension. That is nothing to cry out about.
+		log.Info("Waiting for the garden Prometheus", "reason", roundErr.Error())
+	} else if roundErr != nil {
+		return reconcile.Result{}, roundErr
 	}
 	return reconcile.Result{RequeueAfter: r.pollInterval()}, nil
 }

@@ -314,13 +314,12 @@ var _ = Describe("Reconciler", func() {
 
 	It("should say after a minute that it fails, and why", func() {
 		Expect(f.runtimeClient.Delete(ctx, &resourcesv1alpha1.ManagedResource{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "prometheus-garden"}})).To(Succeed())
-		_, err := f.reconciler.Reconcile(ctx, reconcile.Request{})
-		Expect(err).To(MatchError(ContainSubstring("ManagedResource garden/prometheus-garden, which gardener-operator deploys")))
+		Expect(f.reconcile(ctx).RequeueAfter).To(Equal(10 * time.Second))
 		Expect(condition()).To(BeNil())
 		f.clock.Step(time.Minute)
-		_, err = f.reconciler.Reconcile(ctx, reconcile.Request{})
-		Expect(err).To(HaveOccurred())
-		Expect(condition()).To(And(HaveField("Status", gardencorev1beta1.ConditionFalse), HaveField("Reason", "HandOverFailing"), HaveField("Message", ContainSubstring("prometheus-garden"))))
+		f.reconcile(ctx)
+		Expect(condition()).To(And(HaveField("Status", gardencorev1beta1.ConditionFalse), HaveField("Reason", "HandOverFailing"),
+			HaveField("Message", ContainSubstring("ManagedResource garden/prometheus-garden, which gardener-operator deploys"))))
 	})
 
 	It("should refuse to run for other classes than garden, or without a connection", func() {

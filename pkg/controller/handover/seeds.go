@@ -127,12 +127,13 @@ func (r *Reconciler) issuer(ctx context.Context) (*credentials.IssuerConfig, err
 
 func leasesBySeed(ctx context.Context, virtualGarden client.Reader) (map[string]*coordinationv1.Lease, error) {
 	list := &coordinationv1.LeaseList{}
-	if err := virtualGarden.List(ctx, list, client.MatchingFields{metav1.ObjectNameField: constants.LeaseName}); err != nil {
-		return nil, fmt.Errorf("failed to list the Leases named %s in the virtual garden: %w", constants.LeaseName, err)
+	// The cache of the connection has no other Leases.
+	if err := virtualGarden.List(ctx, list); err != nil {
+		return nil, fmt.Errorf("failed to list the Leases of the seeds in the virtual garden: %w", err)
 	}
 	leases := map[string]*coordinationv1.Lease{}
 	for i := range list.Items {
-		if lease := &list.Items[i]; credentials.IsOurs(lease) {
+		if lease := &list.Items[i]; lease.Name == constants.LeaseName && credentials.IsOurs(lease) {
 			leases[gardenerutils.ComputeSeedName(lease.Namespace)] = lease
 		}
 	}
