@@ -155,6 +155,10 @@ func samplesOf(ctx context.Context, replica, selector string, from, to time.Time
 
 	samples := map[string][]time.Time{}
 	for _, stream := range matrix {
+		if last := stream.Values[len(stream.Values)-1].Timestamp.Time(); last.Before(from) {
+			// It had vanished before. One that vanishes later is missing in the number of series.
+			continue
+		}
 		for _, sample := range stream.Values {
 			samples[stream.Metric.String()] = append(samples[stream.Metric.String()], sample.Timestamp.Time())
 		}

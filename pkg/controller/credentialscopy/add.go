@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"slices"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -31,6 +32,7 @@ import (
 	gardenerutils "github.com/gardener/gardener/pkg/utils/gardener"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/mapper"
 )
 
 // ControllerName is the name of the controller.
@@ -52,16 +54,21 @@ type AddOptions struct {
 }
 
 // GardenCacheOptions returns the options for the cache of the virtual garden: it holds nothing from outside the namespace of
-// the seed, where alone the seed has permissions, and of the Secrets only the one with the credentials.
+// the seed, where alone the seed has permissions, and of the Secrets only the one with the credentials, of the Leases only that
+// of this extension.
 func GardenCacheOptions(seedName string) cache.Options {
 	namespace := gardenerutils.ComputeGardenNamespace(seedName)
+	named := func(name string) cache.ByObject {
+		return cache.ByObject{Namespaces: map[string]cache.Config{namespace: {
+			FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, name),
+		}}}
+	}
 	return cache.Options{
 		DefaultNamespaces: map[string]cache.Config{namespace: {}},
 		DefaultTransform:  cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Secret{}: {Namespaces: map[string]cache.Config{namespace: {
-				FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, constants.CredentialsSecretName),
-			}}},
+			&corev1.Secret{}:        named(constants.CredentialsSecretName),
+			&coordinationv1.Lease{}: named(constants.LeaseName),
 		},
 	}
 }
@@ -107,7 +114,9 @@ func AddToManagerWithOptions(_ context.Context, mgr manager.Manager, opts AddOpt
 			predicate.NewTypedPredicateFuncs(func(secret *corev1.Secret) bool { return client.ObjectKeyFromObject(secret) == origin })),
 		source.Kind(mgr.GetCache(), &extensionsv1alpha1.Extension{},
 			handler.TypedEnqueueRequestsFromMapFunc(func(context.Context, *extensionsv1alpha1.Extension) []reconcile.Request { return request }),
-			predicate.NewTypedPredicateFuncs(isOurExtension), predicate.TypedGenerationChangedPredicate[*extensionsv1alpha1.Extension]{}),
+			predicate.NewTypedPredicateFuncs(func(extension *extensionsv1alpha1.Extension) bool {
+				return mapper.Matches(extension, extensionsv1alpha1.ExtensionClassSeed)
+			}), predicate.TypedGenerationChangedPredicate[*extensionsv1alpha1.Extension]{}),
 	} {
 		if err := c.Watch(src); err != nil {
 			return fmt.Errorf("failed to add a watch to the %s controller: %w", ControllerName, err)

@@ -19,10 +19,10 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	extensionsv1alpha1helper "github.com/gardener/gardener/pkg/api/extensions/v1alpha1/helper"
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/mapper"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/credentials"
 )
 
@@ -55,7 +55,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 	ctx, cancel := context.WithTimeout(ctx, reconcileTimeout)
 	defer cancel()
 
-	extension, err := r.findExtension(ctx)
+	extension, err := mapper.Find(ctx, r.SeedClient, extensionsv1alpha1.ExtensionClassSeed)
 	if err != nil || extension == nil {
 		return reconcile.Result{}, err
 	}
@@ -127,25 +127,4 @@ func (r *Reconciler) write(ctx context.Context, data map[string][]byte, mayCreat
 	}
 	log.Info("Updated the copy of the credentials", "secret", r.Target)
 	return nil
-}
-
-// findExtension returns the Extension that the credentials are for, if there is one. One that is not being deleted wins.
-func (r *Reconciler) findExtension(ctx context.Context) (*extensionsv1alpha1.Extension, error) {
-	extensions := &extensionsv1alpha1.ExtensionList{}
-	if err := r.SeedClient.List(ctx, extensions, client.InNamespace(r.Target.Namespace)); err != nil {
-		return nil, fmt.Errorf("failed to list the Extensions in namespace %s: %w", r.Target.Namespace, err)
-	}
-
-	var found *extensionsv1alpha1.Extension
-	for _, extension := range extensions.Items {
-		if isOurExtension(&extension) && (found == nil || extension.DeletionTimestamp == nil) {
-			found = &extension
-		}
-	}
-	return found, nil
-}
-
-func isOurExtension(extension *extensionsv1alpha1.Extension) bool {
-	return extension.Spec.Type == constants.ExtensionType &&
-		extensionsv1alpha1helper.GetExtensionClassOrDefault(extension.Spec.Class) == extensionsv1alpha1.ExtensionClassSeed
 }

@@ -7,6 +7,7 @@ package credentialscopy_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -219,14 +220,18 @@ var _ = Describe("Add", func() {
 			To(MatchError(ContainSubstring("GARDEN_KUBECONFIG")))
 	})
 
-	It("should limit the cache to the one Secret", func() {
+	It("should limit the cache to the one Secret and the one Lease", func() {
 		options := GardenCacheOptions("foo")
 		Expect(options.DefaultNamespaces).To(And(HaveLen(1), HaveKey("seed-foo")))
-		Expect(options.ByObject).To(HaveLen(1))
+
+		selectors := map[string]string{}
 		for obj, byObject := range options.ByObject {
-			Expect(obj).To(BeAssignableToTypeOf(&corev1.Secret{}))
 			Expect(byObject.Namespaces).To(HaveLen(1))
-			Expect(byObject.Namespaces["seed-foo"].FieldSelector.String()).To(Equal("metadata.name=otel-federation"))
+			selectors[fmt.Sprintf("%T", obj)] = byObject.Namespaces["seed-foo"].FieldSelector.String()
 		}
+		Expect(selectors).To(Equal(map[string]string{
+			"*v1.Secret": "metadata.name=otel-federation",
+			"*v1.Lease":  "metadata.name=otel-federation",
+		}))
 	})
 })

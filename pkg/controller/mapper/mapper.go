@@ -2,7 +2,8 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-// Package mapper maps the objects that a controller watches to the Extensions that depend on them.
+// Package mapper finds Extensions: those that depend on the objects that a controller watches, and the one that a controller
+// works for.
 package mapper
 
 import (
@@ -13,11 +14,8 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	extensionsv1alpha1helper "github.com/gardener/gardener/pkg/api/extensions/v1alpha1/helper"
 	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
-
-	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 )
 
 // ToExtensions maps every object to all Extensions of this type and of the given class in the namespace `garden`. Extensions
@@ -32,7 +30,7 @@ func ToExtensions(reader client.Reader, class extensionsv1alpha1.ExtensionClass)
 
 		var requests []reconcile.Request
 		for _, ex := range list.Items {
-			if ex.Spec.Type == constants.ExtensionType && extensionsv1alpha1helper.GetExtensionClassOrDefault(ex.Spec.Class) == class && ex.DeletionTimestamp == nil {
+			if Matches(&ex, class) && ex.DeletionTimestamp == nil {
 				requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&ex)})
 			}
 		}

@@ -35,17 +35,19 @@ import (
 )
 
 type actuator struct {
-	client   client.Client
-	reader   client.Reader
-	clock    clock.Clock
-	seedName string
+	client       client.Client
+	reader       client.Reader
+	gardenReader client.Reader
+	clock        clock.Clock
+	seedName     string
 }
 
 // NewActuator returns an actuator for Extensions of class seed. The reader must not be a cache: it tells whether the cluster
-// is the garden's runtime cluster, where the kind Garden exists, or another one, where it may not. The name of the seed is
-// only used in messages.
-func NewActuator(c client.Client, reader client.Reader, clock clock.Clock, seedName string) extension.Actuator {
-	return &actuator{client: c, reader: reader, clock: clock, seedName: seedName}
+// is the garden's runtime cluster, where the kind Garden exists, or another one, where it may not. The gardenReader reads from
+// the virtual garden, not from a cache either: one would hide that the virtual garden cannot be reached. Without it, Delete does
+// not wait for the garden.
+func NewActuator(c client.Client, reader, gardenReader client.Reader, clock clock.Clock, seedName string) extension.Actuator {
+	return &actuator{client: c, reader: reader, gardenReader: gardenReader, clock: clock, seedName: seedName}
 }
 
 // Reconcile deploys the seed collector. It waits for nothing: gardenlet deploys what the collector needs (its operator among
@@ -91,8 +93,12 @@ func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extension
 		fmt.Sprintf("Credentials for %s are available.", destination.Endpoint))
 }
 
-// Delete removes the seed collector with its volumes and the copy of the credentials.
-func (a *actuator) Delete(ctx context.Context, _ logr.Logger, ex *extensionsv1alpha1.Extension) error {
+// Delete removes the seed collector with its volumes and the copy of the credentials, as soon as the garden pulls again.
+func (a *actuator) Delete(ctx context.Context, log logr.Logger, ex *extensionsv1alpha1.Extension) error {
+	if err := a.waitUntilPulled(ctx, log, ex); err != nil {
+		return err
+	}
+
 	if err := component.OpDestroyAndWait(a.emptyCollector(ex.Namespace)).Destroy(ctx); err != nil {
 		return fmt.Errorf("failed to remove the seed collector: %w", err)
 	}

@@ -39,8 +39,10 @@ type AddOptions struct {
 	ControllerOptions controller.Options
 	// IgnoreOperationAnnotation specifies whether to ignore the operation annotation or not.
 	IgnoreOperationAnnotation bool
-	// SeedName is the name of the seed. It is only used in messages.
+	// SeedName is the name of the seed.
 	SeedName string
+	// GardenReader reads from the virtual garden, without a cache. Without it a deletion does not wait for the garden.
+	GardenReader client.Reader
 }
 
 // AddToManager adds the controller with the default options to the manager.
@@ -51,7 +53,7 @@ func AddToManager(ctx context.Context, mgr manager.Manager) error {
 // AddToManagerWithOptions adds the controller with the given options to the manager.
 func AddToManagerWithOptions(ctx context.Context, mgr manager.Manager, opts AddOptions) error {
 	if err := extension.Add(mgr, extension.AddArgs{
-		Actuator:          NewActuator(mgr.GetClient(), mgr.GetAPIReader(), clock.RealClock{}, opts.SeedName),
+		Actuator:          NewActuator(mgr.GetClient(), mgr.GetAPIReader(), opts.GardenReader, clock.RealClock{}, opts.SeedName),
 		ControllerOptions: opts.ControllerOptions,
 		Name:              ControllerName,
 		FinalizerSuffix:   constants.ExtensionType,

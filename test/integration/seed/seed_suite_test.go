@@ -11,8 +11,16 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	gardencluster "sigs.k8s.io/controller-runtime/pkg/cluster"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
+	"github.com/gardener/gardener/pkg/client/kubernetes"
+
+	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/credentialscopy"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/lease"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/seed"
 	"github.com/gardener/gardener-extension-otel-federation/test/integration/framework"
 )
@@ -25,14 +33,42 @@ func TestSeed(t *testing.T) {
 	RunSpecs(t, "Test Integration Seed Suite")
 }
 
-const seedName = "seed-1"
+const (
+	seedName      = "seed-1"
+	seedNamespace = "seed-seed-1"
+)
 
 var cluster *framework.Cluster
 
-// The seed is not the runtime cluster: it does not know the kind Garden.
-var _ = BeforeSuite(func() {
+// The seed is not the runtime cluster: it does not know the kind Garden. It plays the virtual garden, too, of which nothing but
+// the namespace of the seed matters here.
+var _ = BeforeSuite(func(ctx context.Context) {
 	cluster = framework.StartCluster(framework.SeedCRDs...)
+	Expect(cluster.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: seedNamespace}})).To(Succeed())
+
 	framework.StartManager(cluster, func(ctx context.Context, mgr manager.Manager) error {
-		return seed.AddToManagerWithOptions(ctx, mgr, seed.AddOptions{ControllerOptions: framework.ControllerOptions(), SeedName: seedName})
+		garden, err := gardencluster.New(cluster.Config, func(o *gardencluster.Options) {
+			o.Scheme = kubernetes.GardenScheme
+			o.Cache = credentialscopy.GardenCacheOptions(seedName)
+		})
+		if err != nil {
+			return err
+		}
+		if err := mgr.Add(garden); err != nil {
+			return err
+		}
+		if err := lease.AddToManagerWithOptions(ctx, mgr, lease.AddOptions{
+			Controller:       framework.ControllerOptions(),
+			GardenCluster:    garden,
+			SeedName:         seedName,
+			ExtensionClasses: []extensionsv1alpha1.ExtensionClass{extensionsv1alpha1.ExtensionClassSeed},
+		}); err != nil {
+			return err
+		}
+		return seed.AddToManagerWithOptions(ctx, mgr, seed.AddOptions{
+			ControllerOptions: framework.ControllerOptions(),
+			SeedName:          seedName,
+			GardenReader:      garden.GetAPIReader(),
+		})
 	})
-})
+}, NodeTimeout(2*time.Minute))

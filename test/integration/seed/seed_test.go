@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -192,5 +193,51 @@ var _ = Describe("Seed controller", func() {
 		Expect(cluster.Client.List(ctx, secrets, client.InNamespace(v1beta1constants.GardenNamespace))).To(Succeed())
 		// What ManagedResources referred to is left to the garbage collection of gardener-resource-manager.
 		Expect(secrets.Items).To(Or(BeEmpty(), HaveEach(HaveField("Labels", HaveKeyWithValue(references.LabelKeyGarbageCollectable, references.LabelValueGarbageCollectable)))))
+	})
+
+	Describe("leaving", func() {
+		var issued *corev1.Secret
+
+		BeforeEach(func(ctx context.Context) {
+			issued = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: seedNamespace, Name: constants.CredentialsSecretName}}
+			create(ctx, issued)
+			create(ctx, credentials)
+			extension.DeployAndWait(ctx, configKind, nil)
+		})
+
+		// leave deletes the Extension and returns the Lease by which the garden is told.
+		leave := func(ctx context.Context) *coordinationv1.Lease {
+			GinkgoHelper()
+			extension.Delete(ctx)
+			lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: seedNamespace, Name: constants.LeaseName}}
+			Eventually(ctx, func(g Gomega) {
+				g.Expect(cluster.Client.Get(ctx, client.ObjectKeyFromObject(lease), lease)).To(Succeed())
+				g.Expect(lease.Annotations).To(HaveKey(constants.AnnotationLeavingSince))
+			}).Should(Succeed())
+			return lease
+		}
+
+		It("should keep the collector until the garden answers that it pulls again", func(ctx context.Context) {
+			resource := managedResource(ctx, Default)
+			lease := leave(ctx)
+			Consistently(ctx, exists(resource)).Should(BeTrue())
+
+			metav1.SetMetaDataAnnotation(&lease.ObjectMeta, constants.AnnotationPulledSince, time.Now().UTC().Format(time.RFC3339))
+			Expect(cluster.Client.Update(ctx, lease)).To(Succeed())
+			extension.WaitUntilDeleted(ctx)
+			Expect(exists(resource)(Default, ctx)).To(BeFalse())
+			Eventually(ctx, exists(lease)).Should(BeFalse())
+		})
+
+		It("should not wait for a garden that withdraws the credentials", func(ctx context.Context) {
+			resource := managedResource(ctx, Default)
+			lease := leave(ctx)
+			Consistently(ctx, exists(resource)).Should(BeTrue())
+
+			Expect(cluster.Client.Delete(ctx, issued)).To(Succeed())
+			extension.WaitUntilDeleted(ctx)
+			Expect(exists(resource)(Default, ctx)).To(BeFalse())
+			Eventually(ctx, exists(lease)).Should(BeFalse())
+		})
 	})
 })
