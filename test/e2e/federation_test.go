@@ -6,6 +6,7 @@ package e2e_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -126,6 +127,7 @@ var _ = Describe("Federation", Ordered, func() {
 		expectAllPushed(ctx)
 		w := watchSeries(ctx)
 		Expect(ls.DisableGarden(ctx)).To(Succeed())
+		expectRolledBack(ctx)
 		w.expectAvailable(ctx, 2*ls.ScrapeInterval, seedLocal, seedOther)
 		Expect(ls.DisableSeed(ctx, seedLocal)).To(Succeed())
 		Expect(ls.DisableSeed(ctx, seedOther)).To(Succeed())
@@ -153,6 +155,22 @@ var _ = Describe("Federation", Ordered, func() {
 		expectAllPushed(ctx)
 	})
 })
+
+// expectRolledBack waits until both replicas of the garden Prometheus have been started without an OTLP receiver, and have scraped since.
+func expectRolledBack(ctx context.Context) {
+	for _, replica := range landscape.GardenReplicas {
+		EventuallyWithOffset(1, func(g Gomega) {
+			pod := &corev1.Pod{}
+			g.Expect(ls.Runtime().Get(ctx, client.ObjectKey{Namespace: gardenNamespace, Name: "prometheus-" + replica}, pod)).To(Succeed())
+			g.Expect(pod.Spec.Containers).To(ContainElement(And(HaveField("Name", "prometheus"), HaveField("Args", Not(ContainElement("--web.enable-otlp-receiver"))))))
+			g.Expect(ls.Prometheus(replica).Ready(ctx)).To(Succeed())
+			for _, seed := range []string{seedLocal, seedOther} {
+				query := fmt.Sprintf("timestamp(%s) > %d", federatedOf(seed), pod.Status.StartTime.Unix())
+				g.Expect(ls.Prometheus(replica).Query(ctx, query)).NotTo(BeEmpty(), "samples of seed %s in %s since it was started", seed, replica)
+			}
+		}).Should(Succeed())
+	}
+}
 
 func rawConfig(kind, fields string) *runtime.RawExtension {
 	return &runtime.RawExtension{Raw: []byte(`{"apiVersion":"otel-federation.extensions.gardener.cloud/v1alpha1","kind":"` + kind + `",` + fields + `}`)}
