@@ -59,10 +59,10 @@ const (
 	// Prometheus any more. Its value is since when, as RFC 3339.
 	AnnotationReleased = "otel-federation.extensions.gardener.cloud/released"
 
-	// PullScrapeConfigName and PullIngressScrapeConfigName are the names of the ScrapeConfigs in the namespace `garden` by which
-	// the garden Prometheus pulls from the aggregate Prometheus of the runtime cluster and from those of the other seeds
-	// (pkg/component/observability/monitoring/prometheus/garden/scrapeconfigs.go).
-	PullScrapeConfigName        = "garden-prometheus-aggregate"
+	// PullScrapeConfigName is the name of the ScrapeConfig in the namespace `garden` by which the garden Prometheus pulls from the
+	// aggregate Prometheus of the runtime cluster (pkg/component/observability/monitoring/prometheus/garden/scrapeconfigs.go).
+	PullScrapeConfigName = "garden-prometheus-aggregate"
+	// PullIngressScrapeConfigName is the name of the one by which it pulls from those of the other seeds.
 	PullIngressScrapeConfigName = "garden-prometheus-aggregate-ingress"
 	// AnnotationWithheldTargets is the annotation of these ScrapeConfigs with the targets that are not to be pulled, because the
 	// seeds push: a list that is sorted and separated by commas.

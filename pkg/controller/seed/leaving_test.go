@@ -46,8 +46,9 @@ var _ = Describe("Leaving", func() {
 		ex          *extensionsv1alpha1.Extension
 		credentials *corev1.Secret
 		lease       *coordinationv1.Lease
-		// onRead is called before each read from the virtual garden. Its error is that of the read.
-		onRead func(context.Context, client.Object) error
+		// beforeRead and onRead are called before each read from the virtual garden. The latter's error is that of the read.
+		beforeRead func()
+		onRead     func(context.Context, client.Object) error
 		logged []string
 
 		inAnyCase string
@@ -59,6 +60,7 @@ var _ = Describe("Leaving", func() {
 	} {
 		reader := interceptor.NewClient(garden, interceptor.Funcs{
 			Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+				beforeRead()
 				if err := onRead(ctx, obj); err != nil {
 					return err
 				}
@@ -101,7 +103,7 @@ var _ = Describe("Leaving", func() {
 		timeout, interval := LeavingTimeout, LeavingInterval
 		LeavingTimeout, LeavingInterval = 100*time.Millisecond, 5*time.Millisecond
 		DeferCleanup(func() { LeavingTimeout, LeavingInterval = timeout, interval })
-		onRead = func(context.Context, client.Object) error { return nil }
+		beforeRead, onRead = func() {}, func(context.Context, client.Object) error { return nil }
 
 		ex = &extensionsv1alpha1.Extension{ObjectMeta: metav1.ObjectMeta{Name: "foo", Namespace: "garden", Finalizers: []string{"extension"}}}
 		c = fakeclient.NewClientBuilder().WithScheme(kubernetes.SeedScheme).WithObjects(ex,
@@ -131,11 +133,10 @@ var _ = Describe("Leaving", func() {
 
 		It("should remove the collector as soon as the answer is there", func() {
 			reads := 0
-			onRead = func(context.Context, client.Object) error {
+			beforeRead = func() {
 				if reads++; reads == 6 {
 					answer()
 				}
-				return nil
 			}
 			expectRemoved()
 			Expect(reads).To(Equal(6), "three times a Secret and a Lease")
@@ -143,11 +144,10 @@ var _ = Describe("Leaving", func() {
 
 		It("should remove the collector as soon as the credentials are withdrawn", func() {
 			reads := 0
-			onRead = func(context.Context, client.Object) error {
+			beforeRead = func() {
 				if reads++; reads == 5 {
 					Expect(garden.Delete(ctx, credentials)).To(Succeed())
 				}
-				return nil
 			}
 			expectRemoved()
 			Expect(reads).To(Equal(5))

@@ -60,7 +60,7 @@ var _ = Describe("Selectors with a prefix", func() {
 	)
 
 	DescribeTable("should not take what is no selector",
-		func(ctx SpecContext, selector, expected string) {
+		func(selector, expected string) {
 			o := parity.Options{PushPrefix: "shadow:", Selectors: []string{selector}}
 			Expect(o.Validate()).To(MatchError(HaveSuffix(": " + expected)))
 			o.PushPrefix = ""

@@ -9,10 +9,11 @@ import (
 	"context"
 	"regexp"
 
-	gardenprometheus "github.com/gardener/gardener/pkg/component/observability/monitoring/prometheus/garden"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/common/model"
+
+	gardenprometheus "github.com/gardener/gardener/pkg/component/observability/monitoring/prometheus/garden"
 
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/parity"
