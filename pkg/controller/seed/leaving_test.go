@@ -49,7 +49,7 @@ var _ = Describe("Leaving", func() {
 		// beforeRead and onRead are called before each read from the virtual garden. The latter's error is that of the read.
 		beforeRead func()
 		onRead     func(context.Context, client.Object) error
-		logged []string
+		logged     []string
 
 		inAnyCase string
 	)
