@@ -261,7 +261,6 @@ var _ = Describe("Actuator", func() {
 		create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "other", Namespace: "garden"}})
 		Expect(reconcile()).To(Succeed())
 
-		ex.DeletionTimestamp = new(metav1.Now())
 		Expect(remove()).To(Succeed())
 
 		versions := resourceVersions(ctx, c)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
@@ -53,9 +55,10 @@ func (a *actuator) handBack(ctx context.Context, log logr.Logger, ex *extensions
 		return err
 	}
 
-	until := ex.DeletionTimestamp.Add(handBackPatience)
+	since := ptr.Deref(ex.DeletionTimestamp, metav1.NewTime(a.clock.Now()))
+	until := since.Add(handBackPatience)
 	if !a.clock.Now().Before(until) {
-		log.Info("Not waiting any longer for seeds to be pulled again", "since", ex.DeletionTimestamp)
+		log.Info("Not waiting any longer for seeds to be pulled again", "since", since)
 		return nil
 	}
 
