@@ -70,7 +70,7 @@ func RegisterSeed(ctx context.Context, gardenClient client.Client, name string, 
 			ObjectMeta: metav1.ObjectMeta{Name: seedServiceAccount, Namespace: namespace},
 			Rules: []rbacv1.PolicyRule{
 				{APIGroups: []string{corev1.GroupName}, Resources: []string{"secrets"}, Verbs: []string{"get", "list", "watch"}},
-				{APIGroups: []string{coordinationv1.GroupName}, Resources: []string{"leases"}, Verbs: []string{"get", "list", "watch", "create", "update", "patch"}},
+				{APIGroups: []string{coordinationv1.GroupName}, Resources: []string{"leases"}, Verbs: []string{"get", "list", "watch", "create", "update", "patch", "delete"}},
 			},
 		},
 		&rbacv1.RoleBinding{
