@@ -123,8 +123,9 @@ var _ = Describe("Hand-over", Ordered, func() {
 
 		Expect(ls.HandOverBy(ctx, ls.HandOver)).To(Succeed())
 		expectAllPushed(ctx)
+		// Not that the garden was healthy all the time: a change to or from Shadow rolls both collectors of the fan-out at once, which the
+		// garden Prometheus reports as targets that are down.
 		w.expectUninterrupted(ctx, 2*ls.ScrapeInterval, seedLocal, seedOther)
-		w.expectHealthy(ctx)
 	})
 })
 
