@@ -6,6 +6,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -20,7 +21,24 @@ import (
 func TestE2E(t *testing.T) {
 	RegisterFailHandler(Fail)
 	RunSpecs(t, "Test E2E Suite")
+	// Once more behind Ginkgo's summary, which has no messages: a log is read from its end.
+	for _, failure := range failures {
+		t.Log(failure)
+	}
 }
+
+var failures []string
+
+var _ = ReportAfterEach(func(report SpecReport) {
+	if !report.Failed() {
+		return
+	}
+	message := report.FailureMessage()
+	if len(message) > maxMessage {
+		message = message[:maxMessage] + " ..."
+	}
+	failures = append(failures, fmt.Sprintf("%s: %s: %s", report.LeafNodeText, report.FailureLocation(), message))
+})
 
 const (
 	// seedLocal is the seed that is the runtime cluster, seedOther a cluster of its own.
@@ -28,6 +46,9 @@ const (
 	seedOther = "seed-2"
 	// seedCollectorPod is the pod of a seed's collector.
 	seedCollectorPod = constants.SeedCollectorName + "-collector-0"
+
+	// maxMessage is how much of a failure's message is repeated at the end, in bytes.
+	maxMessage = 2000
 
 	pollInterval = 500 * time.Millisecond
 	// timeout covers the rolling of a collector, which is what takes longest.

@@ -17,7 +17,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	configv1alpha1 "github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/v1alpha1"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/corpus"
@@ -45,13 +44,7 @@ var _ = Describe("Fidelity", Ordered, func() {
 
 	// So that nothing is pulled, whatever the specs do to the push.
 	BeforeAll(func() {
-		ctx := context.Background()
-		expectAllPushed(ctx)
-		Expect(ls.HandOverBy(ctx, configv1alpha1.HandOverModePush)).To(Succeed())
-		DeferCleanup(func() {
-			Expect(ls.HandOverBy(ctx, ls.HandOver)).To(Succeed())
-			expectAllPushed(ctx)
-		})
+		handOverAll(context.Background())
 	})
 
 	BeforeEach(func() {

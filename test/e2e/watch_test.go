@@ -103,14 +103,24 @@ func (w *watched) expectAlertsKept(ctx context.Context) {
 
 // expectHealthy checks that no health check of Gardener has failed meanwhile.
 func (w *watched) expectHealthy(ctx context.Context) {
+	w.expectFailedHealthChecks(ctx, BeEmpty())
 	for _, replica := range landscape.GardenReplicas {
-		failed, err := ls.Prometheus(replica).Query(ctx, "max_over_time(healthcheck"+since(w.started)+")")
-		ExpectWithOffset(1, err).NotTo(HaveOccurred())
-		ExpectWithOffset(1, failed).To(BeEmpty(), "failed health checks in %s", replica)
 		samples, err := ls.Prometheus(replica).Query(ctx, "min_over_time(healthcheck:up"+since(w.started)+")")
 		ExpectWithOffset(1, err).NotTo(HaveOccurred())
 		ExpectWithOffset(1, samples).To(HaveLen(1), replica)
 		ExpectWithOffset(1, samples[0].Value).To(BeEquivalentTo(1), replica)
+	}
+}
+
+// expectFailedHealthChecks checks which of Gardener's health checks have failed meanwhile in each replica.
+func (w *watched) expectFailedHealthChecks(ctx context.Context, matcher OmegaMatcher) {
+	for _, replica := range landscape.GardenReplicas {
+		failed, err := ls.Prometheus(replica).Query(ctx, "max_over_time(healthcheck"+since(w.started)+")")
+		ExpectWithOffset(2, err).NotTo(HaveOccurred())
+		AddReportEntry(fmt.Sprintf("health checks that failed in %s: %v", replica, failed), ReportEntryVisibilityAlways)
+		if len(failed) > 0 {
+			ExpectWithOffset(2, failed).To(matcher, "failed health checks in %s", replica)
+		}
 	}
 }
 
@@ -180,6 +190,14 @@ func longestOf(samples map[string][]time.Time, to time.Time) (time.Duration, str
 		}
 	}
 	return longest, where
+}
+
+// expectPulled waits until the garden Prometheus is configured to pull from the given targets and no other: the states are written
+// before the targets follow.
+func expectPulled(ctx context.Context, targets ...string) {
+	EventuallyWithOffset(1, func(g Gomega) {
+		g.Expect(pulledTargets(ctx, g)).To(ConsistOf(targets))
+	}).Should(Succeed())
 }
 
 // pulledTargets returns the seeds that the garden Prometheus is configured to pull from.

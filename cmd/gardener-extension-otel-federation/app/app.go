@@ -21,6 +21,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/rest"
 	componentbaseconfigv1alpha1 "k8s.io/component-base/config/v1alpha1"
 	"k8s.io/component-base/version/verflag"
@@ -147,7 +148,8 @@ func ManagerOptions() manager.Options {
 		Cache: cache.Options{
 			DefaultNamespaces: map[string]cache.Config{v1beta1constants.GardenNamespace: {}},
 			ByObject: map[client.Object]cache.ByObject{
-				&corev1.Secret{}: {Field: fields.OneTermEqualSelector(metav1.ObjectNameField, constants.CredentialsSecretName)},
+				&appsv1.StatefulSet{}: {Label: labels.SelectorFromSet(labels.Set{v1beta1constants.LabelApp: constants.GardenCollectorName})},
+				&corev1.Secret{}:      {Field: fields.OneTermEqualSelector(metav1.ObjectNameField, constants.CredentialsSecretName)},
 			},
 		},
 	}

@@ -21,8 +21,6 @@ const (
 	image    = "collector:v1"
 	capacity = int64(168000000)
 	jwks     = `{"keys":[]}`
-	// jwksChecksum is the output of `sha256sum` for jwks.
-	jwksChecksum = "9638d11914735d0072002dd4d67c734a94ee7a0cd845e6dcbc984ee7581860a7"
 
 	host             = "otel-federation.ingress.garden.local"
 	gatewayNamespace = "virtual-garden-istio-ingress"
@@ -63,7 +61,7 @@ func ingress() *Ingress {
 	}
 }
 
-// expectedCollector is the collector of the given name for the default values.
+// expectedCollector is the collector of the given name for the default values, but for the checksum that withChecksum adds.
 func expectedCollector(collectorName string) *otelv1beta1.OpenTelemetryCollector {
 	obj := collectortest.OpenTelemetryCollector(collectorName, name, image)
 	obj.Labels["networking.gardener.cloud/to-dns"] = "allowed"
@@ -71,7 +69,6 @@ func expectedCollector(collectorName string) *otelv1beta1.OpenTelemetryCollector
 	obj.Annotations = map[string]string{
 		"networking.resources.gardener.cloud/from-all-garden-scrape-targets-allowed-ports": `[{"protocol":"TCP","port":8888}]`,
 	}
-	obj.Spec.PodAnnotations = map[string]string{"checksum/jwks": jwksChecksum}
 	obj.Spec.PriorityClassName = "gardener-garden-system-100"
 	obj.Spec.Resources = corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{"cpu": resource.MustParse("100m"), "memory": resource.MustParse("500Mi")},
@@ -91,6 +88,12 @@ func expectedCollector(collectorName string) *otelv1beta1.OpenTelemetryCollector
 	}}
 	obj.Spec.Config = expectedConfig()
 	return obj
+}
+
+// withChecksum adds the checksum that a finished collector has.
+func withChecksum(obj *otelv1beta1.OpenTelemetryCollector) *otelv1beta1.OpenTelemetryCollector {
+	AddChecksum(obj, []byte(jwks))
+	return obj.DeepCopy()
 }
 
 func expectedConfig() otelv1beta1.Config {
@@ -218,13 +221,6 @@ func variants() []variant {
 			expect: func(obj *otelv1beta1.OpenTelemetryCollector) {
 				delete(obj.Spec.Config.Exporters.Object, "otlp_http/prometheus-garden-1")
 				obj.Spec.Config.Service.Pipelines["metrics"].Exporters = []string{"otlp_http/prometheus-garden-0"}
-			},
-		},
-		{
-			name:   "other public keys, which roll the pods",
-			values: func(v *Values) { v.JWKS = nil },
-			expect: func(obj *otelv1beta1.OpenTelemetryCollector) {
-				obj.Spec.PodAnnotations["checksum/jwks"] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 			},
 		},
 	}

@@ -44,9 +44,6 @@ const (
 	jwksKey       = "jwks.json"
 	jwksVolume    = "jwks"
 	jwksDirectory = "/etc/otel-federation/jwks"
-
-	// annotationChecksumJWKS rolls the pods when the keys change: the collector does not notice that a mounted file changed.
-	annotationChecksumJWKS = "checksum/jwks"
 )
 
 // Interface contains the functions of the fan-out collector's deployer.
@@ -112,11 +109,16 @@ func (g *gardenCollector) Deploy(ctx context.Context) error {
 		g.podDisruptionBudget(),
 	}
 
+	var collectors []*otelv1beta1.OpenTelemetryCollector
 	for i := range g.values.Replicas {
 		if err := collector.DeployClaim(ctx, g.client, collectorName(i), g.namespace, getLabels(), g.values.Queue); err != nil {
 			return err
 		}
-		objects = append(objects, g.openTelemetryCollector(i), g.vpa(i))
+		collectors = append(collectors, g.openTelemetryCollector(i))
+		objects = append(objects, collectors[i], g.vpa(i))
+	}
+	if err := g.rollOneByOne(ctx, collectors); err != nil {
+		return err
 	}
 
 	if g.values.Ingress != nil {
@@ -175,7 +177,6 @@ func (g *gardenCollector) openTelemetryCollector(replica int32) *otelv1beta1.Ope
 		Namespace:          g.namespace,
 		Labels:             utils.MergeStringMaps(getLabels(), networkPolicyLabels()),
 		Annotations:        collector.ScrapeAnnotations(true),
-		PodAnnotations:     map[string]string{annotationChecksumJWKS: utils.ComputeSHA256Hex(g.values.JWKS)},
 		Image:              g.values.Image,
 		PriorityClassName:  v1beta1constants.PriorityClassNameGardenSystem100,
 		Resources:          g.values.Resources,
@@ -197,6 +198,7 @@ func (g *gardenCollector) openTelemetryCollector(replica int32) *otelv1beta1.Ope
 		LabelSelector:     &metav1.LabelSelector{MatchLabels: collector.PodLabels(name)},
 	}}
 
+	addChecksum(obj, g.values.JWKS)
 	return obj
 }
 

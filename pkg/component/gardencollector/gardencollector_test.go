@@ -70,8 +70,8 @@ var _ = Describe("GardenCollector", func() {
 
 		objects := func() []client.Object {
 			return []client.Object{
-				expectedCollector(first).DeepCopy(),
-				expectedCollector(second).DeepCopy(),
+				withChecksum(expectedCollector(first)),
+				withChecksum(expectedCollector(second)),
 				expectedJWKS(),
 				expectedPodDisruptionBudget(),
 				collectortest.ServiceAccount(name),
@@ -100,7 +100,7 @@ var _ = Describe("GardenCollector", func() {
 		It("should deploy one collector if one is enough", func() {
 			values.Replicas = 1
 			Expect(deploy()).To(consistOf(
-				expectedCollector(first).DeepCopy(),
+				withChecksum(expectedCollector(first)),
 				expectedJWKS(),
 				expectedPodDisruptionBudget(),
 				expectedService(),
@@ -124,7 +124,7 @@ var _ = Describe("GardenCollector", func() {
 			expected.Spec.Image = "collector:v2"
 
 			deploy()
-			Expect(deployedCollector(first)).To(BeComparableTo(expected.DeepCopy()))
+			Expect(deployedCollector(first)).To(BeComparableTo(withChecksum(expected)))
 		})
 
 		It("should not change anything if the values do not change", func() {
@@ -140,7 +140,7 @@ var _ = Describe("GardenCollector", func() {
 				for _, collectorName := range []string{first, second} {
 					expected := expectedCollector(collectorName)
 					variant.expect(expected)
-					Expect(deployedCollector(collectorName)).To(BeComparableTo(expected.DeepCopy()))
+					Expect(deployedCollector(collectorName)).To(BeComparableTo(withChecksum(expected)))
 					collectortest.ExpectClaim(ctx, c, collectorName, name, variant.claim)
 				}
 			})

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 
+	appsv1 "k8s.io/api/apps/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,6 +26,7 @@ import (
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
 	operatorv1alpha1 "github.com/gardener/gardener/pkg/apis/operator/v1alpha1"
 
+	"github.com/gardener/gardener-extension-otel-federation/pkg/component/gardencollector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/mapper"
 )
@@ -71,6 +73,8 @@ func AddToManagerWithOptions(ctx context.Context, mgr manager.Manager, opts AddO
 		WatchBuilder: extensionscontroller.NewWatchBuilder(func(c controller.Controller) error {
 			return c.Watch(source.Kind[client.Object](mgr.GetCache(), &operatorv1alpha1.Garden{}, toExtensions, gardenPredicate()))
 		}, func(c controller.Controller) error {
+			return c.Watch(source.Kind[client.Object](mgr.GetCache(), &appsv1.StatefulSet{}, toExtensions, rolloutPredicate()))
+		}, func(c controller.Controller) error {
 			return c.Watch(source.Channel(poller.events, toExtensions))
 		}),
 	}); err != nil {
@@ -99,6 +103,22 @@ func gardenPredicate() predicate.Predicate {
 			return !apiequality.Semantic.DeepEqual(before.Spec.RuntimeCluster.Ingress, after.Spec.RuntimeCluster.Ingress) ||
 				operatorv1alpha1helper.GetCARotationPhase(before.Status.Credentials) != operatorv1alpha1helper.GetCARotationPhase(after.Status.Credentials) ||
 				(!succeeded(before) && succeeded(after))
+		},
+	}
+}
+
+// rolloutPredicate admits what may let the next replica of the fan-out have its turn: they are rolled one by one.
+func rolloutPredicate() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc:  func(event.CreateEvent) bool { return false },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			before, ok := e.ObjectOld.(*appsv1.StatefulSet)
+			if !ok {
+				return false
+			}
+			after, ok := e.ObjectNew.(*appsv1.StatefulSet)
+			return ok && gardencollector.IsReady(after) && (!gardencollector.IsReady(before) || before.Generation != after.Generation)
 		},
 	}
 }

@@ -1,0 +1,114 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package gardencollector_test
+
+import (
+	"context"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	fakeclient "sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/gardener/gardener/pkg/client/kubernetes"
+
+	. "github.com/gardener/gardener-extension-otel-federation/pkg/component/gardencollector"
+	"github.com/gardener/gardener-extension-otel-federation/test/utils/collectortest"
+)
+
+var _ = Describe("Rolling of the fan-out", func() {
+	const (
+		managed   = otelv1beta1.ManagementStateManaged
+		unmanaged = otelv1beta1.ManagementStateUnmanaged
+	)
+
+	var (
+		ctx    = context.Background()
+		c      client.Client
+		values Values
+	)
+
+	BeforeEach(func() {
+		c = fakeclient.NewClientBuilder().WithScheme(kubernetes.SeedScheme).WithStatusSubresource(&appsv1.StatefulSet{}).Build()
+		values = defaultValues()
+	})
+
+	deploy := func() map[string]*otelv1beta1.OpenTelemetryCollector {
+		GinkgoHelper()
+		Expect(New(c, collectortest.Namespace, values).Deploy(ctx)).To(Succeed())
+		collectors := map[string]*otelv1beta1.OpenTelemetryCollector{}
+		for _, collectorName := range []string{first, second} {
+			var err error
+			collectors[collectorName], err = collectortest.DeployedCollector(ctx, c, collectorName, name)
+			Expect(err).NotTo(HaveOccurred())
+		}
+		return collectors
+	}
+
+	states := func() []otelv1beta1.ManagementStateType {
+		GinkgoHelper()
+		collectors := deploy()
+		return []otelv1beta1.ManagementStateType{collectors[first].Spec.ManagementState, collectors[second].Spec.ManagementState}
+	}
+
+	// operate does what the operator and the StatefulSet controller do with a collector.
+	operate := func(collectorName string, ready int32) {
+		GinkgoHelper()
+		obj := deploy()[collectorName]
+		Expect(obj.Spec.ManagementState).To(Equal(managed))
+		set := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Name: collectorName + "-collector", Namespace: collectortest.Namespace, Labels: collectortest.PodSelector(name)}}
+		Expect(client.IgnoreNotFound(c.Delete(ctx, set))).To(Succeed())
+		set.Spec.Template.Annotations = obj.Spec.PodAnnotations
+		set.Status = appsv1.StatefulSetStatus{Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: ready}
+		Expect(c.Create(ctx, set)).To(Succeed())
+	}
+
+	It("should create all replicas at once", func() {
+		Expect(states()).To(Equal([]otelv1beta1.ManagementStateType{managed, managed}))
+	})
+
+	It("should change one replica after the other", func() {
+		operate(first, 1)
+		operate(second, 1)
+
+		values.Image = "collector:v2"
+		Expect(states()).To(Equal([]otelv1beta1.ManagementStateType{managed, unmanaged}))
+
+		By("The first is being rolled")
+		operate(first, 0)
+		Expect(states()).To(Equal([]otelv1beta1.ManagementStateType{managed, unmanaged}))
+
+		By("The first is ready")
+		operate(first, 1)
+		Expect(states()).To(Equal([]otelv1beta1.ManagementStateType{managed, managed}))
+
+		By("Both are")
+		operate(second, 1)
+		Expect(states()).To(Equal([]otelv1beta1.ManagementStateType{managed, managed}))
+	})
+
+	It("should roll the pods if the public keys change", func() {
+		before := deploy()[first].Spec.PodAnnotations
+		values.JWKS = []byte(`{"keys":[{}]}`)
+		Expect(deploy()[first].Spec.PodAnnotations).NotTo(Equal(before))
+	})
+
+	It("should not touch the one that is ready while the other is not", func() {
+		operate(first, 1)
+		operate(second, 0)
+		values.Image = "collector:v2"
+		Expect(states()).To(Equal([]otelv1beta1.ManagementStateType{unmanaged, managed}))
+	})
+
+	It("should let both change if none is ready, as there is nothing to lose", func() {
+		operate(first, 0)
+		operate(second, 0)
+		values.Image = "collector:v2"
+		Expect(states()).To(Equal([]otelv1beta1.ManagementStateType{managed, managed}))
+	})
+})
