@@ -5,7 +5,6 @@
 package charts_test
 
 import (
-	"embed"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,59 +16,24 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
-	"k8s.io/apimachinery/pkg/version"
 	vpaautoscalingv1 "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/gardener/gardener/pkg/chartrenderer"
 	"github.com/gardener/gardener/pkg/client/kubernetes"
-	"github.com/gardener/gardener/pkg/utils"
+
+	"github.com/gardener/gardener-extension-otel-federation/test/utils/charttest"
 )
 
 const (
-	chartName        = "gardener-extension-otel-federation"
 	gardenNamespace  = "garden"
-	seedNamespace    = "extension-otel-federation"
-	runtimeNamespace = "runtime-extension-otel-federation"
+	seedNamespace    = charttest.SeedNamespace
+	runtimeNamespace = charttest.RuntimeNamespace
 )
 
-//go:embed all:gardener-extension-otel-federation
-var chart embed.FS
-
-// seedValues are what gardenlet adds to the values of a ControllerDeployment
-// (pkg/gardenlet/controller/controllerinstallation/controllerinstallation/reconciler.go), as far as charts use them.
-func seedValues() map[string]any {
-	return map[string]any{"gardener": map[string]any{
-		"version":   "v1.150.0",
-		"garden":    map[string]any{"clusterIdentity": "garden-identity", "genericKubeconfigSecretName": "generic-garden-kubeconfig-12345678"},
-		"gardenlet": map[string]any{"featureGates": map[string]any{"SomeFeature": true}},
-		"seed": map[string]any{
-			"name":            "seed",
-			"clusterIdentity": "seed-identity",
-			"annotations":     map[string]any{},
-			"labels":          map[string]any{"name": "seed"},
-			"provider":        "local",
-			"region":          "local",
-			"volumeProvider":  "",
-			"volumeProviders": []any{},
-			"protected":       false,
-			"visible":         true,
-			"taints":          []any{},
-			"networks":        map[string]any{"pods": "10.1.0.0/16", "services": "10.2.0.0/16"},
-			"blockCIDRs":      []any{},
-			"ingressDomain":   "ingress.seed.example.com",
-			"spec":            map[string]any{},
-		},
-	}}
-}
-
-// runtimeValues are what gardener-operator adds to the runtimeClusterValues of an operator Extension
-// (pkg/operator/controller/extension/extension/runtime/runtime.go).
-func runtimeValues() map[string]any {
-	return map[string]any{"gardener": map[string]any{
-		"runtimeCluster": map[string]any{"enabled": "true", "priorityClassName": "gardener-garden-system-200"},
-	}}
-}
+var (
+	seedValues    = charttest.SeedValues
+	runtimeValues = charttest.RuntimeValues
+)
 
 // rendered are the objects of a rendered chart. Their keys are Kind/namespace/name.
 type rendered map[string]client.Object
@@ -78,17 +42,12 @@ type rendered map[string]client.Object
 func render(namespace string, values ...map[string]any) rendered {
 	GinkgoHelper()
 
-	merged := map[string]any{}
-	for _, v := range values {
-		merged = utils.MergeMaps(merged, v)
-	}
-	release, err := chartrenderer.NewWithServerVersion(&version.Info{GitVersion: "v1.36.0", Major: "1", Minor: "36"}).
-		RenderEmbeddedFS(chart, chartName, "otel-federation", namespace, merged)
+	manifests, err := charttest.Render(namespace, values...)
 	Expect(err).NotTo(HaveOccurred())
 
 	decoder := serializer.NewCodecFactory(kubernetes.SeedScheme, serializer.EnableStrict).UniversalDeserializer()
 	objects := rendered{}
-	for key, manifest := range release.AsSecretData() {
+	for key, manifest := range manifests {
 		obj, gvk, err := decoder.Decode(manifest, nil, nil)
 		Expect(err).NotTo(HaveOccurred(), "%s:\n%s", key, manifest)
 		object, ok := obj.(client.Object)

@@ -7,7 +7,6 @@ package e2e_test
 import (
 	"context"
 	"fmt"
-	"maps"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -50,8 +49,11 @@ var _ = Describe("Receiver of the garden Prometheus", Ordered, func() {
 	})
 
 	It("stays as it is when gardener-resource-manager applies Gardener's Prometheus and its targets again", func() {
-		scrapeConfigsBefore := scrapeConfigVersions(ctx)
 		expectPulled(ctx)
+		// The first time only tells the API server that the fields which the hand-over has changed are gardener-resource-manager's, too.
+		reapplyGardenPrometheus(ctx)
+		expectApplied(ctx)
+		scrapeConfigsBefore := scrapeConfigVersions(ctx)
 		for range 3 {
 			reapplyGardenPrometheus(ctx)
 			expectApplied(ctx)
@@ -62,29 +64,30 @@ var _ = Describe("Receiver of the garden Prometheus", Ordered, func() {
 
 	It("survives that one webhook replica is down, and then both, without a roll and without a lost sample", func() {
 		started := time.Now().Truncate(time.Second)
-		stopped := map[int]bool{}
-		stop := func(replica int) {
-			Expect(ls.Act(ctx, gardener.GardenExtensionProcess(replica), "stop")).To(Succeed())
-			stopped[replica] = true
-		}
-		start := func(replica int) {
-			Expect(ls.Act(ctx, gardener.GardenExtensionProcess(replica), "restart")).To(Succeed())
-			delete(stopped, replica)
+		scale := func(replicas int32) {
+			GinkgoHelper()
+			Expect(ls.ScaleGardenExtension(ctx, replicas)).To(Succeed())
+			Eventually(func(g Gomega) {
+				deployment := &appsv1.Deployment{}
+				g.Expect(ls.Runtime().Get(ctx, client.ObjectKey{Namespace: gardener.NamespaceRuntimeExtension, Name: gardener.GardenExtensionDeployment}, deployment)).To(Succeed())
+				g.Expect(deployment.Status.ReadyReplicas).To(Equal(replicas))
+				pods := &corev1.PodList{}
+				g.Expect(ls.Runtime().List(ctx, pods, client.InNamespace(gardener.NamespaceRuntimeExtension))).To(Succeed())
+				g.Expect(pods.Items).To(HaveLen(int(replicas)))
+			}).Should(Succeed())
 		}
 		DeferCleanup(func() {
-			for replica := range maps.Clone(stopped) {
-				start(replica)
-			}
+			scale(gardener.GardenExtensionReplicas)
 		})
 
 		By("Stop one replica")
-		stop(0)
+		scale(1)
 		reapplyGardenPrometheus(ctx)
 		expectApplied(ctx)
 		Expect(gardenPrometheusWorkload(ctx)).To(Equal(before))
 
 		By("Stop the other one")
-		stop(1)
+		scale(0)
 		reapplyGardenPrometheus(ctx)
 		expectRefused(ctx)
 		Expect(gardenPrometheusWorkload(ctx)).To(Equal(before))
@@ -93,8 +96,7 @@ var _ = Describe("Receiver of the garden Prometheus", Ordered, func() {
 		}
 
 		By("Start both again")
-		start(0)
-		start(1)
+		scale(gardener.GardenExtensionReplicas)
 		expectApplied(ctx)
 		Expect(gardenPrometheusWorkload(ctx)).To(Equal(before))
 		// Without the webhook, gardener-resource-manager may have brought the targets back. That loses nothing.

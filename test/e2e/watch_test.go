@@ -21,6 +21,9 @@ import (
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
 )
 
+// jitter is by how much two scrapes may be further apart than their interval.
+const jitter = 100 * time.Millisecond
+
 // countResolution is how often the number of series is looked at.
 const countResolution = 500 * time.Millisecond
 
@@ -67,7 +70,7 @@ func (w *watched) expectUninterrupted(ctx context.Context, limit time.Duration, 
 		for _, replica := range landscape.GardenReplicas {
 			gap, series := longestGap(ctx, replica, federatedOf(seed), w.started, ended)
 			AddReportEntry(fmt.Sprintf("longest gap of seed %s in %s within %s: %s", seed, replica, ended.Sub(w.started), gap.Round(time.Millisecond)), ReportEntryVisibilityAlways)
-			ExpectWithOffset(1, gap).To(BeNumerically("<=", limit), "gap of %s in %s", series, replica)
+			ExpectWithOffset(1, gap).To(BeNumerically("<=", limit+jitter), "gap of %s in %s", series, replica)
 
 			counts := rangeOf(ctx, replica, "count("+federatedOf(seed)+")", w.started, ended, countResolution)
 			ExpectWithOffset(1, counts).To(HaveLen(1))
@@ -88,7 +91,7 @@ func (w *watched) expectAvailable(ctx context.Context, limit time.Duration, seed
 		}
 		gap, series := longestGapOfAll(ctx, federatedOf(seed), w.started, ended)
 		AddReportEntry(fmt.Sprintf("longest gap of seed %s in both replicas taken together: %s", seed, gap.Round(time.Millisecond)), ReportEntryVisibilityAlways)
-		ExpectWithOffset(1, gap).To(BeNumerically("<=", limit), "gap of %s", series)
+		ExpectWithOffset(1, gap).To(BeNumerically("<=", limit+jitter), "gap of %s", series)
 	}
 }
 

@@ -139,10 +139,6 @@ func (l *Landscape) DisableGarden(ctx context.Context) error {
 // AddSeed registers a seed in the virtual garden whose cluster is there. The seed's extension gets a new identity, so it is
 // started again.
 func (l *Landscape) AddSeed(ctx context.Context, seed string) error {
-	virtualGarden, err := l.Cluster(cluster.NameVirtualGarden)
-	if err != nil {
-		return err
-	}
 	for _, c := range l.Seeds() {
 		if c.Seed != seed {
 			continue
@@ -154,10 +150,10 @@ func (l *Landscape) AddSeed(ctx context.Context, seed string) error {
 		if l.WithoutExtension {
 			return nil
 		}
-		if err := gardener.WriteSeedGardenKubeconfig(ctx, l.VirtualGarden(), newCluster(virtualGarden), seed, seedCluster); err != nil {
+		if err := gardener.RequestGardenToken(ctx, l.VirtualGarden(), l.Seed(seed), seed); err != nil {
 			return err
 		}
-		return l.Act(ctx, gardener.SeedExtensionProcess(c.Name), "restart")
+		return gardener.RestartSeedExtension(ctx, l.Seed(seed))
 	}
 	return fmt.Errorf("the landscape has no cluster for seed %s", seed)
 }
@@ -174,6 +170,11 @@ func (l *Landscape) RemoveSeed(ctx context.Context, seed string) error {
 // ChangeCorpus changes what the corpus of a seed exposes, until the next change. It takes effect with the next scrape.
 func (l *Landscape) ChangeCorpus(seed string, changes corpus.Changes) error {
 	return changes.Write(l.CorpusChangesFile(seed))
+}
+
+// ScaleGardenExtension changes the number of replicas of the extension of class garden, which serve its webhook. It does not wait.
+func (l *Landscape) ScaleGardenExtension(ctx context.Context, replicas int32) error {
+	return gardener.ScaleGardenExtension(ctx, l.Runtime(), replicas)
 }
 
 // StopAggregate stops the aggregate Prometheus of a seed. It does not wait.

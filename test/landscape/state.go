@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -16,7 +17,11 @@ import (
 	"syscall"
 	"time"
 
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
 	configv1alpha1 "github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/v1alpha1"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/cluster"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/gardener"
 )
 
@@ -131,6 +136,28 @@ func (s *State) LogDir() string { return filepath.Join(s.Dir, "logs") }
 
 // Lookback is for how long the Prometheis show a series of which they have no newer sample.
 func (s *State) Lookback() time.Duration { return gardener.Lookback(s.ScrapeInterval) }
+
+// Kubeconfig is the path of a kubeconfig with a context for each cluster, by its name. The runtime cluster is the current one.
+func (s *State) Kubeconfig() string { return filepath.Join(s.Dir, "kubeconfig.yaml") }
+
+// WriteKubeconfig writes the kubeconfig with all clusters.
+func (s *State) WriteKubeconfig() error {
+	merged := clientcmdapi.NewConfig()
+	for _, c := range s.Clusters {
+		config, err := clientcmd.LoadFromFile(c.Kubeconfig)
+		if err != nil {
+			return fmt.Errorf("failed to read the kubeconfig of cluster %s: %w", c.Name, err)
+		}
+		maps.Copy(merged.Clusters, config.Clusters)
+		maps.Copy(merged.AuthInfos, config.AuthInfos)
+		maps.Copy(merged.Contexts, config.Contexts)
+	}
+	merged.CurrentContext = cluster.NameRuntime
+	if err := clientcmd.WriteToFile(*merged, s.Kubeconfig()); err != nil {
+		return fmt.Errorf("failed to write the kubeconfig with all clusters: %w", err)
+	}
+	return nil
+}
 
 // CorpusChangesFile is the file with the changes of a seed's corpus.
 func (s *State) CorpusChangesFile(seed string) string {

@@ -38,6 +38,7 @@ func (l *Landscape) WriteTable(ctx context.Context, out io.Writer) error {
 	for _, c := range l.Clusters {
 		line(w, c.Name+"\t"+c.Kubeconfig)
 	}
+	line(w, "all, as contexts\t"+l.Kubeconfig())
 	if err := l.writeProcesses(ctx, w); err != nil {
 		return err
 	}

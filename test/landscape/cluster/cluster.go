@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
 
@@ -28,10 +29,12 @@ const (
 	// NameVirtualGarden is the name of the virtual garden.
 	NameVirtualGarden = "virtual-garden"
 
+	// AuditLogName is the name of the API server's audit log, beside the kubeconfigs. It has what ServiceAccounts request: everybody
+	// else is an administrator.
+	AuditLogName = "audit.log"
+
 	portAPIServer = 6443
 	portEtcd      = 2379
-
-	firstReplicaAddress = 20
 )
 
 // Cluster is a control plane of the landscape.
@@ -48,18 +51,14 @@ type Cluster struct {
 	OutsideURL string
 	// IsSeed says that workload runs in this cluster, so that it needs the controllers of a full cluster.
 	IsSeed bool
+	// SeedAuthorizerURL is where the API server asks what the identities of seeds may do. If it is empty RBAC alone decides.
+	SeedAuthorizerURL string
 
 	pki *pki
 }
 
 // Address is the address to which the processes of the control plane bind.
 func (c *Cluster) Address() string { return fmt.Sprintf("198.18.%d.1", c.Index) }
-
-// ReplicaAddress is the address to which a replica binds of something that runs several times in the cluster. All replicas have
-// the same ports, as pods would.
-func (c *Cluster) ReplicaAddress(replica int) string {
-	return fmt.Sprintf("198.18.%d.%d", c.Index, firstReplicaAddress+replica)
-}
 
 // IngressAddress is the address of the cluster's ingress gateway.
 func (c *Cluster) IngressAddress() string { return fmt.Sprintf("198.18.%d.2", c.Index) }
@@ -94,6 +93,11 @@ func (c *Cluster) CABundle() []byte { return c.pki.ca.CertificatePEM }
 // PKIFile is the path of a file of the cluster's PKI: ca.crt, admin.crt, admin.key, ....
 func (c *Cluster) PKIFile(name string) string { return filepath.Join(c.Dir, "pki", name) }
 
+// auditLog is the path of the API server's audit log.
+func (c *Cluster) auditLog() string { return filepath.Join(c.Dir, AuditLogName) }
+
+func (c *Cluster) auditPolicyFile() string { return filepath.Join(c.Dir, "audit-policy.yaml") }
+
 // RESTConfig returns the administrator's configuration for processes inside the landscape's network.
 func (c *Cluster) RESTConfig() (*rest.Config, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", c.KubeconfigInside())
@@ -117,10 +121,25 @@ func (c *Cluster) Client(scheme *runtime.Scheme) (client.Client, error) {
 	return cl, nil
 }
 
-// Prepare creates the PKI and the kubeconfigs of the cluster.
+const auditPolicy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived, ResponseStarted]
+rules:
+- level: Metadata
+  userGroups: ["system:serviceaccounts"]
+- level: None
+`
+
+// Prepare creates the PKI, the kubeconfigs and the audit policy of the cluster.
 func (c *Cluster) Prepare(_ context.Context) error {
+	if err := os.WriteFile(c.auditPolicyFile(), []byte(auditPolicy), 0o600); err != nil {
+		return fmt.Errorf("failed to write the audit policy of cluster %s: %w", c.Name, err)
+	}
 	if err := c.createPKI(); err != nil {
 		return fmt.Errorf("failed to create the certificates of cluster %s: %w", c.Name, err)
+	}
+	if err := c.writeAuthorizationConfig(); err != nil {
+		return err
 	}
 	if err := c.writeKubeconfig(c.KubeconfigInside(), c.InsideURL()); err != nil {
 		return err

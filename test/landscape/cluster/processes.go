@@ -92,7 +92,6 @@ func (c *Cluster) apiServer() process.Spec {
 		"--service-account-key-file=" + c.PKIFile("service-account.key"),
 		"--service-account-signing-key-file=" + c.PKIFile("service-account.key"),
 		"--api-audiences=kubernetes,gardener",
-		"--authorization-mode=RBAC",
 		"--allow-privileged=true",
 		"--enable-aggregator-routing=true",
 		"--requestheader-client-ca-file=" + c.PKIFile("front-proxy-ca.crt"),
@@ -102,9 +101,12 @@ func (c *Cluster) apiServer() process.Spec {
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
 		"--proxy-client-cert-file=" + c.PKIFile("front-proxy-client.crt"),
 		"--proxy-client-key-file=" + c.PKIFile("front-proxy-client.key"),
+		"--audit-policy-file=" + c.auditPolicyFile(),
+		"--audit-log-path=" + c.auditLog(),
+		"--audit-log-mode=blocking",
 		"--profiling=false",
 	}
-	return process.Spec{Name: c.Name + "-kube-apiserver", Path: filepath.Join(c.BinDir, "kube-apiserver"), Args: args}
+	return process.Spec{Name: c.Name + "-kube-apiserver", Path: filepath.Join(c.BinDir, "kube-apiserver"), Args: append(args, c.authorizationArgs()...)}
 }
 
 func (c *Cluster) controllerManager() process.Spec {

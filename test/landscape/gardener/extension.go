@@ -114,7 +114,7 @@ func StartSeedCollector(ctx context.Context, seedClient client.Client) error {
 
 func scaleSeedCollector(ctx context.Context, seedClient client.Client, replicas int32) error {
 	return scale(ctx, seedClient, constants.SeedCollectorName,
-		&otelv1beta1.OpenTelemetryCollector{ObjectMeta: metav1.ObjectMeta{Name: constants.SeedCollectorName, Namespace: Namespace}}, replicas)
+		&otelv1beta1.OpenTelemetryCollector{ObjectMeta: metav1.ObjectMeta{Name: constants.SeedCollectorName, Namespace: Namespace}}, replicas, 1)
 }
 
 func patchSeed(ctx context.Context, gardenClient client.Client, name string, extensions []gardencorev1beta1.Extension) error {

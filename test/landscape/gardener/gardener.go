@@ -122,7 +122,6 @@ func DeployFoundation(ctx context.Context, c client.Client, isRuntime bool) erro
 	}
 	if isRuntime {
 		namespaces[NamespaceGardenIstioIngress] = v1beta1constants.GardenRoleIstioIngress
-		namespaces[NamespaceRuntimeExtension] = v1beta1constants.GardenRoleExtension
 	}
 	for name, role := range namespaces {
 		if err := apply(ctx, c, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{v1beta1constants.GardenRole: role}}}); err != nil {
@@ -209,8 +208,8 @@ func apply(ctx context.Context, c client.Client, object client.Object) error {
 type Landscape struct {
 	// BinDir is the directory with the binaries of third-party programs.
 	BinDir string
-	// ExtensionBinary is the path of the extension's own binary.
-	ExtensionBinary string
+	// Root is the directory of this repository.
+	Root string
 	// GardenerDir is the directory of the gardener module.
 	GardenerDir string
 	// ScrapeInterval is the interval at which everything is scraped and evaluated.

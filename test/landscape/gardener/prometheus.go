@@ -275,13 +275,14 @@ func StartAggregatePrometheus(ctx context.Context, seedClient client.Client) err
 
 func scaleAggregatePrometheus(ctx context.Context, seedClient client.Client, replicas int32) error {
 	return scale(ctx, seedClient, managedResourceAggregate,
-		&monitoringv1.Prometheus{ObjectMeta: metav1.ObjectMeta{Name: aggregateprometheus.Label, Namespace: Namespace}}, replicas)
+		&monitoringv1.Prometheus{ObjectMeta: metav1.ObjectMeta{Name: aggregateprometheus.Label, Namespace: Namespace}}, replicas, 1)
 }
 
-// scale scales an object of a ManagedResource. While it has no replicas gardener-resource-manager ignores the ManagedResource.
-func scale(ctx context.Context, c client.Client, managedResourceName string, object client.Object, replicas int32) error {
+// scale scales an object of a ManagedResource. While it has fewer replicas than it is to have gardener-resource-manager ignores the
+// ManagedResource.
+func scale(ctx context.Context, c client.Client, managedResourceName string, object client.Object, replicas, of int32) error {
 	managedResource := &resourcesv1alpha1.ManagedResource{ObjectMeta: metav1.ObjectMeta{Name: managedResourceName, Namespace: Namespace}}
-	patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"annotations":{%q:"%t"}}}`, resourcesv1alpha1.Ignore, replicas == 0))
+	patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"annotations":{%q:"%t"}}}`, resourcesv1alpha1.Ignore, replicas < of))
 	if err := c.Patch(ctx, managedResource, patch); err != nil {
 		return fmt.Errorf("failed to let gardener-resource-manager ignore or heed ManagedResource %s: %w", managedResourceName, err)
 	}

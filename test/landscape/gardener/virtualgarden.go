@@ -77,9 +77,9 @@ func RegisterGardenerAPIs(ctx context.Context, c client.Client, virtualGarden *c
 		key:        client.ObjectKey{Namespace: metav1.NamespaceSystem, Name: gardenerAPIServer},
 		port:       443,
 		targetPort: portGardenerAPIServer,
-		addresses:  []string{virtualGarden.Address()},
+		address:    virtualGarden.Address(),
 	}
-	if err := service.deploy(ctx, c, []bool{true}); err != nil {
+	if err := service.deploy(ctx, c); err != nil {
 		return err
 	}
 

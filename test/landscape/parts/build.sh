@@ -23,9 +23,12 @@ programs=(
   "prometheus-operator        prometheus-operator     github.com/prometheus-operator/prometheus-operator/cmd/operator"
   "kube-controller-manager    kubernetes              k8s.io/kubernetes/cmd/kube-controller-manager"
   "kube-apiserver             kubernetes              k8s.io/kubernetes/cmd/kube-apiserver"
+  "kubectl                    kubernetes              k8s.io/kubernetes/cmd/kubectl"
   "prometheus                 prometheus              github.com/prometheus/prometheus/cmd/prometheus"
   "gardener-resource-manager  gardener                github.com/gardener/gardener/cmd/gardener-resource-manager"
   "gardener-apiserver         gardener                github.com/gardener/gardener/cmd/gardener-apiserver"
+  "gardener-controller-manager gardener               github.com/gardener/gardener/cmd/gardener-controller-manager"
+  "gardener-admission-controller gardener             github.com/gardener/gardener/cmd/gardener-admission-controller"
   "opentelemetry-operator     opentelemetry-operator  github.com/open-telemetry/opentelemetry-operator"
   "otelcol                    collector               -"
 )

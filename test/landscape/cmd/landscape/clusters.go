@@ -26,6 +26,9 @@ import (
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/process"
 )
 
+// installTimeout is for the start of the extension's two replicas of class garden.
+const installTimeout = 2 * time.Minute
+
 // startCluster starts a cluster and everything that belongs to it. What runs in this process runs until runCtx ends.
 func (d *daemon) startCluster(runCtx, ctx context.Context, state *landscape.ClusterState, c *cluster.Cluster) error {
 	if err := c.Prepare(ctx); err != nil {
@@ -58,7 +61,10 @@ func (d *daemon) startGarden(ctx context.Context, c *cluster.Cluster) error {
 	if err := gardener.RegisterGardenerAPIs(ctx, gardenClient, c); err != nil {
 		return fmt.Errorf("%w (log file: %s)", err, d.supervisor.LogFile(spec.Name))
 	}
-	if err := gardener.RegisterControllers(ctx, gardenClient); err != nil {
+	if err := d.startGardenerControlPlane(ctx, c, gardenClient); err != nil {
+		return err
+	}
+	if err := d.landscape.RegisterControllers(ctx, gardenClient); err != nil {
 		return err
 	}
 	for i, state := range d.state.Clusters {
@@ -72,6 +78,27 @@ func (d *daemon) startGarden(ctx context.Context, c *cluster.Cluster) error {
 	d.progress.step("cluster %s: Gardener's APIs and Seeds are there", c.Name)
 	close(d.gardenReady)
 	return nil
+}
+
+// startGardenerControlPlane starts what decides and does for the seeds in the virtual garden.
+func (d *daemon) startGardenerControlPlane(ctx context.Context, c *cluster.Cluster, gardenClient client.Client) error {
+	admissionController, err := gardener.AdmissionController(c)
+	if err != nil {
+		return err
+	}
+	controllerManager, err := gardener.ControllerManager(c)
+	if err != nil {
+		return err
+	}
+	for _, spec := range []process.Spec{admissionController, controllerManager} {
+		if err := d.supervisor.Start(spec); err != nil {
+			return err
+		}
+	}
+	if err := gardener.WaitForAdmissionController(ctx, c); err != nil {
+		return fmt.Errorf("%w (log file: %s)", err, d.supervisor.LogFile(admissionController.Name))
+	}
+	return gardener.RegisterAdmissionWebhooks(ctx, gardenClient, c)
 }
 
 // startSeed starts what belongs to a seed, and to the runtime cluster.
@@ -115,7 +142,7 @@ func (d *daemon) startSeed(runCtx, ctx context.Context, state *landscape.Cluster
 		return err
 	}
 	if isRuntime && !d.state.WithoutExtension {
-		if err := d.startGardenExtension(runCtx, ctx, c, seedClient); err != nil {
+		if err := d.startGardenExtension(ctx, c, seedClient); err != nil {
 			return err
 		}
 	}
@@ -209,7 +236,7 @@ func (d *daemon) startNode(runCtx context.Context, c *cluster.Cluster) error {
 		RESTConfig:    config,
 		StateDir:      filepath.Join(d.state.Dir, "nodes"),
 		LogDir:        filepath.Join(d.state.LogDir(), "pods"),
-		Images:        images(c.BinDir, d.state.ScrapeInterval),
+		Images:        d.images(c.BinDir),
 		ExternalHosts: d.externalHosts(),
 		Logger:        d.log,
 	})
@@ -237,13 +264,17 @@ func (d *daemon) startNode(runCtx context.Context, c *cluster.Cluster) error {
 }
 
 // images says which binary stands for which image.
-func images(binDir string, scrapeInterval time.Duration) []node.Image {
+func (d *daemon) images(binDir string) []node.Image {
 	return []node.Image{
 		{
 			Match: "prometheus-config-reloader", Binary: filepath.Join(binDir, "prometheus-config-reloader"), Path: "/bin/prometheus-config-reloader",
-			Flags: []string{"--watch-interval=" + gardener.ReloadInterval(scrapeInterval).String()},
+			Flags: []string{"--watch-interval=" + gardener.ReloadInterval(d.state.ScrapeInterval).String()},
 		},
 		{Match: "prometheus/prometheus", Binary: filepath.Join(binDir, "prometheus"), Path: "/bin/prometheus"},
+		{
+			Match: "extensions/otel-federation", Binary: filepath.Join(d.state.Root, "bin", "gardener-extension-otel-federation"),
+			Path: "/gardener-extension-otel-federation",
+		},
 		{Match: "opentelemetry-collector", Binary: filepath.Join(binDir, "otelcol"), Path: "/bin/otelcol"},
 	}
 }
@@ -294,37 +325,26 @@ func waitFor(ctx context.Context, channels ...<-chan struct{}) error {
 	return nil
 }
 
-// startGardenExtension starts the extension's processes of class garden with the Service of their webhook, creates the Extension,
-// and waits until the webhook can be called: without it the API server refuses the garden Prometheus.
-func (d *daemon) startGardenExtension(runCtx, ctx context.Context, c *cluster.Cluster, runtimeClient client.Client) error {
-	endpoints := d.landscape.GardenWebhookEndpoints(runtimeClient, d.log.WithName("webhook-endpoints").WithValues("cluster", c.Name))
-	if err := endpoints.Deploy(ctx); err != nil {
-		return err
+// startGardenExtension installs the extension of class garden, creates the Extension, and waits until the webhook can be called: without it
+// the API server refuses the garden Prometheus.
+func (d *daemon) startGardenExtension(ctx context.Context, c *cluster.Cluster, runtimeClient client.Client) error {
+	podLogs := filepath.Join(d.state.LogDir(), "pods", c.Name)
+	installCtx, cancel := context.WithTimeout(ctx, installTimeout)
+	defer cancel()
+	if err := d.landscape.InstallGardenExtension(installCtx, runtimeClient); err != nil {
+		return fmt.Errorf("cluster %s: %w (log files: %s)", c.Name, err, podLogs)
 	}
-	var logFiles []string
-	for replica := range gardener.GardenExtensionReplicas {
-		spec, err := d.landscape.GardenExtension(replica)
-		if err != nil {
-			return err
-		}
-		if err := d.supervisor.Start(spec); err != nil {
-			return err
-		}
-		logFiles = append(logFiles, d.supervisor.LogFile(spec.Name))
-	}
-	d.background(runCtx, "endpoints of the webhook in cluster "+c.Name, endpoints.Start)
-
 	if err := gardener.EnableGarden(ctx, runtimeClient, gardener.GardenProviderConfig(d.state.ScrapeInterval, d.state.HandOver)); err != nil {
 		return err
 	}
 	if err := gardener.WaitForGardenWebhook(ctx, runtimeClient); err != nil {
-		return fmt.Errorf("%w (log files: %s)", err, strings.Join(logFiles, ", "))
+		return fmt.Errorf("%w (log files: %s)", err, podLogs)
 	}
 	d.progress.step("cluster %s: the extension's webhook is ready", c.Name)
 	return nil
 }
 
-// startSeedExtension starts the extension's process of class seed of a cluster, and creates the Extension.
+// startSeedExtension installs the extension of class seed in a cluster, and creates the Extension.
 func (d *daemon) startSeedExtension(ctx context.Context, state *landscape.ClusterState, c *cluster.Cluster, seedClient client.Client) error {
 	if err := waitFor(ctx, d.gardenReady); err != nil {
 		return err
@@ -333,16 +353,12 @@ func (d *daemon) startSeedExtension(ctx context.Context, state *landscape.Cluste
 	if err != nil {
 		return err
 	}
-	spec, err := d.landscape.SeedExtension(ctx, gardenClient, state.Seed, c)
-	if err != nil {
-		return err
-	}
-	if err := d.supervisor.Start(spec); err != nil {
+	if err := d.landscape.InstallSeedExtension(ctx, gardenClient, seedClient, state.Seed, c); err != nil {
 		return err
 	}
 	if err := gardener.EnableSeed(ctx, gardenClient, seedClient, state.Seed, gardener.SeedProviderConfig(d.state.ScrapeInterval)); err != nil {
 		return err
 	}
-	d.progress.step("cluster %s: the extension runs", c.Name)
+	d.progress.step("cluster %s: the extension is installed", c.Name)
 	return nil
 }

@@ -136,10 +136,10 @@ func inheritListeners(count int) ([]net.Listener, error) {
 func (d *daemon) newClusters() {
 	binDir := filepath.Join(d.state.Root, "bin", "landscape")
 	d.landscape = &gardener.Landscape{
-		BinDir:          binDir,
-		ExtensionBinary: filepath.Join(d.state.Root, "bin", "gardener-extension-otel-federation"),
-		GardenerDir:     d.state.GardenerDir,
-		ScrapeInterval:  d.state.ScrapeInterval,
+		Root:           d.state.Root,
+		BinDir:         binDir,
+		GardenerDir:    d.state.GardenerDir,
+		ScrapeInterval: d.state.ScrapeInterval,
 	}
 	for _, c := range d.state.Clusters {
 		cl := &cluster.Cluster{
@@ -151,6 +151,7 @@ func (d *daemon) newClusters() {
 			d.landscape.Runtime = cl
 		case cluster.IndexVirtualGarden:
 			d.landscape.VirtualGarden = cl
+			cl.SeedAuthorizerURL = gardener.SeedAuthorizerURL(cl)
 		}
 	}
 }

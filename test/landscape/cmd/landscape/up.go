@@ -93,6 +93,9 @@ func (o *upOptions) run(ctx context.Context) error {
 		}
 		return err
 	}
+	if err := state.WriteKubeconfig(); err != nil {
+		return err
+	}
 	fmt.Printf("The landscape is up after %.0f seconds.\n\n", time.Since(start).Seconds())
 	return show(ctx, state)
 }
