@@ -170,6 +170,11 @@ func (t *Tracker) Freshness(now time.Time, series Series, limit time.Duration) F
 	return result
 }
 
+// Restart lets the time for which a series has been fresh count from the next look at it.
+func (t *Tracker) Restart(series Series) {
+	delete(t.since, series)
+}
+
 func (t *Tracker) freshSince(now time.Time, series Series, fresh bool) time.Time {
 	if !fresh {
 		delete(t.since, series)

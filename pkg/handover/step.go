@@ -26,7 +26,7 @@ type Input struct {
 	Config config.HandOverConfiguration
 	// Unwanted says why the seed must not push, or is empty: it is leaving, denied, not selected, or does not exist.
 	Unwanted string
-	// Enabled says that the extension is there in the seed, or that the seed pushes.
+	// Enabled says that the extension is there in the seed. What a seed has pushed is fresh for a while after the extension has gone.
 	Enabled bool
 	// Pullable says that Gardener offers a target for the seed.
 	Pullable bool
@@ -73,7 +73,7 @@ func (in *Input) reasonToReturn() string {
 		return "Pull returns because the mode is Shadow."
 	case in.Config.Mode == config.HandOverModeAutomatic && in.Push.Stale:
 		return fmt.Sprintf("Pull returns because no complete scrape has arrived by push for longer than %s.", in.Config.ReturnAfter.Duration)
-	case !in.Enabled:
+	case !in.Enabled && !in.Push.InKnown:
 		return "Pull returns because the extension has gone from the seed without saying so."
 	}
 	return ""

@@ -81,12 +81,14 @@ var _ = Describe("Step", func() {
 		Entry("Automatic: a replica refuses samples", pull, pull, "4xx", automatic, pushed(fresh), rejecting),
 		Entry("Automatic: fresh, but leaving", pull, pull, "Push is not used because the extension leaves the seed.", automatic, pushed(fresh), leaving),
 		Entry("Automatic: not enabled", pull, pull, "not enabled", automatic, absent),
+		Entry("Automatic: the extension has gone, but its last samples are fresh", pull, pull, "not enabled", automatic, pushed(fresh), absent),
 		Entry("Automatic: a seed that cannot be pulled is gained at once", pull, push, "no target", automatic, pushed(recent), private),
 		Entry("Automatic: shadow samples do not count", pull, pull, "Waiting for pushed samples", automatic, shadowed(fresh)),
 
 		Entry("Push: at once, even without samples", pull, push, "", pushes),
 		Entry("Push: not before the receiver is ready", pull, pull, "accept what is pushed", pushes, noReceiver),
 		Entry("Push: not where the extension is not", pull, pull, "not enabled", pushes, absent),
+		Entry("Push: not where the last samples are fresh of an extension that has gone", pull, pull, "not enabled", pushes, pushed(fresh), absent),
 		Entry("Push: not while leaving", pull, pull, "leaves", pushes, leaving),
 
 		Entry("Shadow: shadow samples arrive", pull, shadow, "", shadows, shadowed(fresh)),
@@ -105,6 +107,7 @@ var _ = Describe("Step", func() {
 		Entry("pushed: leaving, in mode Push", push, returning, "leaves", pushes, pushed(fresh), leaving),
 		Entry("pushed: mode Shadow", push, returning, "the mode is Shadow", shadows, pushed(fresh)),
 		Entry("pushed: the extension was removed by force", push, returning, "gone", pushes, absent),
+		Entry("pushed: the Lease was removed, but the seed pushes", push, push, "", automatic, pushed(fresh), absent),
 		Entry("pushed: refused samples are no reason to return as long as there are others", push, push, "", automatic, pushed(fresh), rejecting),
 		Entry("pushed: never pullable", push, push, "no target", automatic, pushed(fresh), private),
 		Entry("pushed: stale and never pullable", push, pull, "Waiting for pushed samples", automatic, pushed(stale), private),

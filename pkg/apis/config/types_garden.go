@@ -65,7 +65,8 @@ type HandOverConfiguration struct {
 	// has this extension).
 	Mode HandOverMode
 	// FreshFor is how long a seed's push must have been fresh without interruption before the seed is no longer pulled, as a
-	// duration in whole milliseconds, more than zero.
+	// duration in whole milliseconds, not less than returnAfter: for so long the last samples of a collector that has ended are
+	// taken for fresh.
 	FreshFor *metav1.Duration
 	// ReturnAfter is how long a seed's push may be stale before the seed is pulled again, as a duration in whole milliseconds,
 	// more than zero.

@@ -229,10 +229,7 @@ func (f *fixture) deploySeeds(ctx context.Context) {
 			ObjectMeta: metav1.ObjectMeta{Name: name},
 			Spec:       gardencorev1beta1.SeedSpec{Ingress: &gardencorev1beta1.Ingress{Domain: "ingress." + name}},
 		})).To(Succeed())
-		Expect(f.garden.Create(ctx, &coordinationv1.Lease{
-			ObjectMeta: metav1.ObjectMeta{Namespace: "seed-" + name, Name: "otel-federation", Labels: credentials.ObjectLabels()},
-			Spec:       coordinationv1.LeaseSpec{RenewTime: new(metav1.NewMicroTime(f.clock.Now()))},
-		})).To(Succeed())
+		f.enable(ctx, name)
 	}
 }
 
@@ -331,6 +328,15 @@ func (f *fixture) lease(ctx context.Context, seed string) *coordinationv1.Lease 
 	lease := &coordinationv1.Lease{}
 	Expect(f.garden.Get(ctx, client.ObjectKey{Namespace: "seed-" + seed, Name: "otel-federation"}, lease)).To(Succeed())
 	return lease
+}
+
+// enable creates the Lease of a seed's extension.
+func (f *fixture) enable(ctx context.Context, seed string) {
+	GinkgoHelper()
+	Expect(f.garden.Create(ctx, &coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "seed-" + seed, Name: "otel-federation", Labels: credentials.ObjectLabels()},
+		Spec:       coordinationv1.LeaseSpec{RenewTime: new(metav1.NewMicroTime(f.clock.Now()))},
+	})).To(Succeed())
 }
 
 func (f *fixture) leave(ctx context.Context, seed string) {

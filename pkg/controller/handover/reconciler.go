@@ -174,17 +174,23 @@ func (r *Reconciler) step(log logr.Logger, previous []configv1alpha1.SeedFederat
 	for _, s := range r.seeds {
 		var (
 			current   = before[s.name]
+			pushed    = handover.Series{Way: handover.Push, Seed: s.name, Instance: s.pushedInstance()}
 			freshness = func(way handover.Way, seed string) handover.Freshness {
-				return r.tracker.Freshness(common.Now, handover.Series{Way: way, Seed: seed, Instance: s.pushedInstance()}, common.Config.ReturnAfter.Duration)
+				return r.tracker.Freshness(common.Now, handover.Series{Way: way, Seed: seed, Instance: pushed.Instance}, common.Config.ReturnAfter.Duration)
 			}
 			in = common
 		)
 		in.Since = current.Since.Time
 		in.Push, in.Shadow, in.Pull = freshness(handover.Push, s.name), freshness(handover.Shadow, s.name), freshness(handover.Pull, "")
 		in.Pullable = offered.Has(s.instance)
-		in.Enabled = s.enabled || in.Push.InKnown || in.Shadow.InKnown
+		// A Lease that is not renewed any more while samples arrive only says that the extension itself is down there.
+		in.Enabled = s.enabled || s.lease != nil && (in.Push.InKnown || in.Shadow.InKnown)
 		if in.Unwanted == "" {
 			in.Unwanted = s.unwanted
+		}
+		if !in.Enabled || in.Unwanted != "" {
+			// The last samples of a collector that goes must not count for one that comes.
+			r.tracker.Restart(pushed)
 		}
 
 		state, message := handover.Step(current.State, in)

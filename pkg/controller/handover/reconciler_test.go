@@ -148,6 +148,7 @@ var _ = Describe("Reconciler", func() {
 	It("should gain a seed that Gardener has no target for", func() {
 		seed := &gardencorev1beta1.Seed{ObjectMeta: metav1.ObjectMeta{Name: "private"}}
 		Expect(f.garden.Create(ctx, seed)).To(Succeed())
+		f.enable(ctx, "private")
 		f.pass(ctx, 10*time.Second, handover.Series{Way: handover.Push, Seed: "private", Instance: "prometheus-aggregate"})
 		Expect(f.states(ctx)).To(HaveKeyWithValue("private", push))
 		Expect(f.targets(ctx)).To(ConsistOf("prometheus-aggregate", "p-seed.ingress.other"))
@@ -203,6 +204,28 @@ var _ = Describe("Reconciler", func() {
 
 			f.pass(ctx, 10*time.Minute, pushLocal, pushOther, pullOther)
 			Expect(f.states(ctx)).To(HaveKeyWithValue("other", pull))
+		})
+
+		It("should not take the last samples of a collector that has gone for those of the next", func() {
+			f.pass(ctx, 6*time.Minute, pushLocal, pushOther)
+			f.leave(ctx, "other")
+			f.pass(ctx, 10*time.Second, pushLocal, pushOther)
+			f.pass(ctx, 10*time.Second, pushLocal, pushOther, pullOther)
+			Expect(f.states(ctx)).To(HaveKeyWithValue("other", pull))
+
+			Expect(f.garden.Delete(ctx, f.lease(ctx, "other"))).To(Succeed())
+			f.pass(ctx, 10*time.Second, pushLocal, pullOther)
+			Expect(f.states(ctx)).To(HaveKeyWithValue("other", pull))
+
+			f.enable(ctx, "other")
+			for range 6 {
+				f.pass(ctx, 10*time.Second, pushLocal, pullOther)
+				Expect(f.states(ctx)).To(HaveKeyWithValue("other", pull))
+			}
+			f.pass(ctx, 4*time.Minute, pushLocal, pullOther, pushOther)
+			Expect(f.states(ctx)).To(HaveKeyWithValue("other", pull))
+			f.pass(ctx, 2*time.Minute, pushLocal, pullOther, pushOther)
+			Expect(f.states(ctx)).To(HaveKeyWithValue("other", push))
 		})
 
 		It("should let a seed go at once that is pulled, or does not push", func() {

@@ -90,7 +90,8 @@ type HandOverConfiguration struct {
 	// +optional
 	Mode HandOverMode `json:"mode,omitempty"`
 	// FreshFor is how long a seed's push must have been fresh without interruption before the seed is no longer pulled, as a
-	// duration in whole milliseconds, more than zero.
+	// duration in whole milliseconds, not less than returnAfter: for so long the last samples of a collector that has ended are
+	// taken for fresh.
 	// Default: 5m.
 	// +optional
 	FreshFor *metav1.Duration `json:"freshFor,omitempty"`
