@@ -24,18 +24,18 @@ var _ = Describe("Permissions", func() {
 			"events: create,patch",
 		))
 		Expect(objects.permissions(gardenNamespace, seed.name)).To(ConsistOf(
-			"extensions.extensions.gardener.cloud: get,list,patch,watch",
+			"extensions.extensions.gardener.cloud: list,patch,watch",
 			"extensions/status.extensions.gardener.cloud: patch",
 			"namespaces[garden]: get",
-			"managedresources.resources.gardener.cloud: create,get,list,watch",
+			"managedresources.resources.gardener.cloud: create,list,watch",
 			"managedresources.resources.gardener.cloud[otel-federation-seed]: delete,update",
 			"opentelemetrycollectors.opentelemetry.io: list",
 			"opentelemetrycollectors.opentelemetry.io[otel-federation-seed]: get",
-			"statefulsets.apps: list,watch",
+			"statefulsets.apps: list",
 			"pods: list",
 			"persistentvolumeclaims: create,deletecollection,list",
 			"persistentvolumeclaims[otel-federation-seed-queue]: get,patch",
-			"secrets: create,delete,get,patch,update",
+			"secrets: create,delete,get,update",
 			"secrets[otel-federation]: list,watch",
 		))
 	})
@@ -50,7 +50,7 @@ var _ = Describe("Permissions", func() {
 		}
 
 		Expect(objects.permissions("", garden.name)).To(ConsistOf(
-			"gardens.operator.gardener.cloud: get,list,watch",
+			"gardens.operator.gardener.cloud: list,watch",
 			"mutatingwebhookconfigurations.admissionregistration.k8s.io: create",
 			"mutatingwebhookconfigurations.admissionregistration.k8s.io["+garden.name+"]: get,patch",
 		))

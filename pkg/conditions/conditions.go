@@ -27,7 +27,17 @@ const (
 	TypeReceiverReady gardencorev1beta1.ConditionType = "ReceiverReady"
 	// TypeHandOverHealthy says whether the seeds are handed over from pull to push, and back, as their samples demand.
 	TypeHandOverHealthy gardencorev1beta1.ConditionType = "HandOverHealthy"
+	// TypeCompatible says whether the cluster offers what federation relies on.
+	TypeCompatible gardencorev1beta1.ConditionType = "Compatible"
 
+	// ReasonCompatible means that the cluster offers all that federation relies on.
+	ReasonCompatible = "Compatible"
+	// ReasonCollectorKindMissing means that OpenTelemetryCollectors cannot be created.
+	ReasonCollectorKindMissing = "CollectorKindMissing"
+	// ReasonCollectorTooOld means that the configured image of the collector is too old.
+	ReasonCollectorTooOld = "CollectorTooOld"
+	// ReasonPrometheusTooOld means that the garden Prometheus is too old.
+	ReasonPrometheusTooOld = "PrometheusTooOld"
 	// ReasonHandOverRunning means that the states of the seeds are followed up.
 	ReasonHandOverRunning = "HandOverRunning"
 	// ReasonHandOverFailing means that the states of the seeds have not been followed up for a minute. The message says why.
@@ -47,6 +57,14 @@ const (
 	// ReasonExposed means that the fan-out is exposed on the garden's ingress gateway.
 	ReasonExposed = "Exposed"
 )
+
+// SetCompatible sets the condition Compatible: the reason and the message are those of the worst problem, or empty.
+func SetCompatible(ctx context.Context, c client.Client, clock clock.Clock, ex *extensionsv1alpha1.Extension, reason, message string) error {
+	if reason == "" {
+		return Set(ctx, c, clock, ex, TypeCompatible, gardencorev1beta1.ConditionTrue, ReasonCompatible, "The cluster offers all that federation relies on.")
+	}
+	return Set(ctx, c, clock, ex, TypeCompatible, gardencorev1beta1.ConditionFalse, reason, message)
+}
 
 // Set sets a condition in the status of an Extension. Nothing is written if nothing changes. A conflict with another writer is
 // resolved by reading the Extension again.

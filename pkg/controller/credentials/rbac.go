@@ -39,11 +39,11 @@ func VirtualGardenObjects() []client.Object {
 		&rbacv1.ClusterRole{
 			ObjectMeta: metav1.ObjectMeta{Name: clusterRoleName, Labels: credentials.ObjectLabels()},
 			Rules: []rbacv1.PolicyRule{
-				{APIGroups: []string{gardencorev1beta1.GroupName}, Resources: []string{"seeds"}, Verbs: []string{"get", "list", "watch"}},
+				{APIGroups: []string{gardencorev1beta1.GroupName}, Resources: []string{"seeds"}, Verbs: []string{"list", "watch"}},
 				{APIGroups: []string{corev1.GroupName}, Resources: []string{"namespaces"}, Verbs: []string{"get"}},
 				{APIGroups: []string{corev1.GroupName}, Resources: []string{"secrets"}, Verbs: []string{"create"}},
-				{APIGroups: []string{corev1.GroupName}, Resources: []string{"secrets"}, ResourceNames: secrets, Verbs: []string{"get", "list", "watch", "update", "patch", "delete"}},
-				{APIGroups: []string{coordinationv1.GroupName}, Resources: []string{"leases"}, ResourceNames: leases, Verbs: []string{"get", "list", "watch", "patch"}},
+				{APIGroups: []string{corev1.GroupName}, Resources: []string{"secrets"}, ResourceNames: secrets, Verbs: []string{"list", "watch", "update", "delete"}},
+				{APIGroups: []string{coordinationv1.GroupName}, Resources: []string{"leases"}, ResourceNames: leases, Verbs: []string{"list", "watch", "patch"}},
 			},
 		},
 		&rbacv1.ClusterRoleBinding{

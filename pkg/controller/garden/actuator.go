@@ -102,7 +102,11 @@ func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extension
 		return fmt.Errorf("failed to clean up old keys and certificates: %w", err)
 	}
 
-	return errors.Join(a.setIngressCondition(ctx, ex, host, ingress), a.setReceiverCondition(ctx, ex, receiver))
+	return errors.Join(
+		a.setIngressCondition(ctx, ex, host, ingress),
+		a.setReceiverCondition(ctx, ex, receiver),
+		a.setCompatibleCondition(ctx, ex, values.Image),
+	)
 }
 
 // Delete waits until all seeds are pulled again. Then it takes their credentials away, then the fan-out with its volumes, then what

@@ -29,6 +29,7 @@ import (
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/gardencollector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/mapper"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/poller"
 )
 
 // ControllerName is the name of the controller for Extensions of class garden.
@@ -54,11 +55,11 @@ func AddToManager(ctx context.Context, mgr manager.Manager) error {
 func AddToManagerWithOptions(ctx context.Context, mgr manager.Manager, opts AddOptions) error {
 	var (
 		actuator     = &actuator{client: mgr.GetClient(), reader: mgr.GetAPIReader(), clock: clock.RealClock{}}
-		poller       = &dependencyPoller{log: mgr.GetLogger().WithName(ControllerName), actuator: actuator, events: make(chan event.GenericEvent)}
+		dependencies = poller.New(mgr.GetLogger().WithName(ControllerName), actuator.observe)
 		toExtensions = handler.EnqueueRequestsFromMapFunc(mapper.ToExtensions(mgr.GetClient(), extensionsv1alpha1.ExtensionClassGarden))
 	)
 
-	if err := mgr.Add(poller); err != nil {
+	if err := mgr.Add(dependencies); err != nil {
 		return fmt.Errorf("failed to add the dependency poller to the manager: %w", err)
 	}
 
@@ -75,7 +76,7 @@ func AddToManagerWithOptions(ctx context.Context, mgr manager.Manager, opts AddO
 		}, func(c controller.Controller) error {
 			return c.Watch(source.Kind[client.Object](mgr.GetCache(), &appsv1.StatefulSet{}, toExtensions, rolloutPredicate()))
 		}, func(c controller.Controller) error {
-			return c.Watch(source.Channel(poller.events, toExtensions))
+			return c.Watch(source.Channel(dependencies.Events, toExtensions))
 		}),
 	}); err != nil {
 		return fmt.Errorf("failed to add controller %s: %w", ControllerName, err)

@@ -25,6 +25,7 @@ import (
 	resourcesv1alpha1 "github.com/gardener/gardener/pkg/apis/resources/v1alpha1"
 	"github.com/gardener/gardener/pkg/utils/retry"
 
+	"github.com/gardener/gardener-extension-otel-federation/pkg/compatibility"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/conditions"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	handovercontroller "github.com/gardener/gardener-extension-otel-federation/pkg/controller/handover"
@@ -57,6 +58,10 @@ func (a *actuator) enableReceiver(ctx context.Context, namespace string, window 
 		return nil, err
 	} else if !exists {
 		return &receiverState{reason: conditions.ReasonPrometheusMissing, message: fmt.Sprintf("Prometheus %s/%s does not exist yet.", namespace, constants.GardenPrometheusName)}, nil
+	}
+
+	if problem := compatibility.CheckPrometheus(prometheus); problem != nil {
+		return &receiverState{reason: problem.Reason, message: problem.Message}, nil
 	}
 
 	if noted := prometheus.Annotations[constants.AnnotationOutOfOrderTimeWindow]; noted != window.String() || !receiver.Enabled(prometheus, window) {

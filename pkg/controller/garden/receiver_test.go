@@ -134,6 +134,18 @@ var _ = Describe("Receiver of the garden Prometheus", func() {
 		Expect(issued()).To(BeFalse())
 	})
 
+	It("should leave a Prometheus alone that is too old, and say so", func() {
+		old := newPrometheus()
+		old.Spec.Version = "v3.3.0"
+		create(old)
+		before := prometheus()
+		reconcile()
+		Expect(prometheus()).To(Equal(before))
+		Expect(condition()).To(And(HaveField("Status", gardencorev1beta1.ConditionProgressing), HaveField("Reason", "PrometheusTooOld")))
+		Expect(v1beta1helper.GetCondition(ex.Status.Conditions, "Compatible")).To(And(HaveField("Status", gardencorev1beta1.ConditionFalse), HaveField("Reason", "PrometheusTooOld")))
+		Expect(issued()).To(BeFalse())
+	})
+
 	It("should touch the Prometheus until the webhook has changed it", func() {
 		registered = false
 		create(newPrometheus())

@@ -58,6 +58,10 @@ func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extension
 		return err
 	}
 
+	if err := a.setCompatibleCondition(ctx, ex); err != nil {
+		return err
+	}
+
 	destination, problem, err := a.destination(ctx, ex.Namespace, cfg.Garden)
 	if err != nil {
 		return err

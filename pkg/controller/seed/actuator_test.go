@@ -7,6 +7,7 @@ package seed_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -96,7 +97,7 @@ var _ = Describe("Actuator", func() {
 		GinkgoHelper()
 		stored := &extensionsv1alpha1.Extension{}
 		Expect(c.Get(ctx, client.ObjectKeyFromObject(ex), stored)).To(Succeed())
-		Expect(stored.Status.Conditions).To(ConsistOf(gardencorev1beta1.Condition{
+		Expect(stored.Status.Conditions).To(ContainElement(gardencorev1beta1.Condition{
 			Type:               "CredentialsValid",
 			Status:             status,
 			Reason:             reason,
@@ -234,18 +235,40 @@ var _ = Describe("Actuator", func() {
 				reader = readerWithError(&meta.NoKindMatchError{})
 			})
 
-			It("should deploy all but the collector", func() {
+			It("should deploy all but the collector, and say what is missing", func() {
 				Expect(reconcile()).To(Succeed())
 				expectNoCollector()
+				stored := &extensionsv1alpha1.Extension{}
+				Expect(c.Get(ctx, client.ObjectKeyFromObject(ex), stored)).To(Succeed())
+				Expect(stored.Status.Conditions).To(ContainElement(And(
+					HaveField("Type", gardencorev1beta1.ConditionType("Compatible")),
+					HaveField("Status", gardencorev1beta1.ConditionFalse),
+					HaveField("Reason", "CollectorKindMissing"),
+				)))
 			})
 		})
 
 		Context("when the cluster cannot be read", func() {
+			var failing client.ObjectList
+
 			BeforeEach(func() {
-				reader = readerWithError(errors.New("no permission"))
+				reader = fakeclient.NewClientBuilder().WithScheme(kubernetes.SeedScheme).WithInterceptorFuncs(interceptor.Funcs{
+					Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+						return errors.New("no permission")
+					},
+					List: func(_ context.Context, _ client.WithWatch, list client.ObjectList, _ ...client.ListOption) error {
+						if reflect.TypeOf(list) == reflect.TypeOf(failing) {
+							return errors.New("no permission")
+						}
+						return nil
+					},
+				}).Build()
 			})
 
 			It("should fail", func() {
+				failing = &otelv1beta1.OpenTelemetryCollectorList{}
+				Expect(reconcile()).To(MatchError("failed to find out whether OpenTelemetryCollectors can be created in namespace garden: no permission"))
+				failing = &operatorv1alpha1.GardenList{}
 				Expect(reconcile()).To(MatchError("failed to get OpenTelemetryCollector garden/otel-federation-seed: no permission"))
 				Expect(c.Create(ctx, secret)).To(Succeed())
 				Expect(reconcile()).To(MatchError("failed to find out whether the seed is the garden's runtime cluster: no permission"))

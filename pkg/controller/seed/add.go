@@ -25,6 +25,7 @@ import (
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/mapper"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/poller"
 )
 
 // ControllerName is the name of the controller for Extensions of class seed.
@@ -52,8 +53,18 @@ func AddToManager(ctx context.Context, mgr manager.Manager) error {
 
 // AddToManagerWithOptions adds the controller with the given options to the manager.
 func AddToManagerWithOptions(ctx context.Context, mgr manager.Manager, opts AddOptions) error {
+	var (
+		actuator     = &actuator{client: mgr.GetClient(), reader: mgr.GetAPIReader(), gardenReader: opts.GardenReader, clock: clock.RealClock{}, seedName: opts.SeedName}
+		dependencies = poller.New(mgr.GetLogger().WithName(ControllerName), actuator.observe)
+		toExtensions = handler.EnqueueRequestsFromMapFunc(mapper.ToExtensions(mgr.GetClient(), extensionsv1alpha1.ExtensionClassSeed))
+	)
+
+	if err := mgr.Add(dependencies); err != nil {
+		return fmt.Errorf("failed to add the dependency poller to the manager: %w", err)
+	}
+
 	if err := extension.Add(mgr, extension.AddArgs{
-		Actuator:          NewActuator(mgr.GetClient(), mgr.GetAPIReader(), opts.GardenReader, clock.RealClock{}, opts.SeedName),
+		Actuator:          actuator,
 		ControllerOptions: opts.ControllerOptions,
 		Name:              ControllerName,
 		FinalizerSuffix:   constants.ExtensionType,
@@ -61,12 +72,9 @@ func AddToManagerWithOptions(ctx context.Context, mgr manager.Manager, opts AddO
 		Type:              constants.ExtensionType,
 		ExtensionClasses:  []extensionsv1alpha1.ExtensionClass{extensionsv1alpha1.ExtensionClassSeed},
 		WatchBuilder: extensionscontroller.NewWatchBuilder(func(c controller.Controller) error {
-			return c.Watch(source.Kind[client.Object](
-				mgr.GetCache(),
-				&corev1.Secret{},
-				handler.EnqueueRequestsFromMapFunc(mapper.ToExtensions(mgr.GetClient(), extensionsv1alpha1.ExtensionClassSeed)),
-				credentialsPredicate(),
-			))
+			return c.Watch(source.Kind[client.Object](mgr.GetCache(), &corev1.Secret{}, toExtensions, credentialsPredicate()))
+		}, func(c controller.Controller) error {
+			return c.Watch(source.Channel(dependencies.Events, toExtensions))
 		}),
 	}); err != nil {
 		return fmt.Errorf("failed to add controller %s: %w", ControllerName, err)

@@ -23,6 +23,7 @@ import (
 	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
 
+	"github.com/gardener/gardener-extension-otel-federation/pkg/compatibility"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/receiver"
 )
@@ -100,6 +101,11 @@ func (m *mutator) Mutate(ctx context.Context, newObj, _ client.Object) error {
 		return fmt.Errorf("cannot tell whether Prometheus %s needs its OTLP receiver, because the Extensions in its namespace cannot be listed: %w: try again", client.ObjectKeyFromObject(p), err)
 	}
 	if !receiver.Wanted(p.Namespace, extensions.Items) {
+		return nil
+	}
+
+	if problem := compatibility.CheckPrometheus(p); problem != nil {
+		m.log.Info("Not enabling the OTLP receiver", "reason", problem.Message)
 		return nil
 	}
 

@@ -94,6 +94,13 @@ var _ = Describe("Mutator", func() {
 		Expect(logged).To(ContainSubstring("Using the default out-of-order time window"))
 	})
 
+	It("should change nothing of a Prometheus that is too old, and say so", func() {
+		Expect(c.Create(ctx, extension)).To(Succeed())
+		p.Spec.Version = "v3.3.0"
+		expectUnchanged()
+		Expect(logged).To(ContainSubstring("upgrade Gardener"))
+	})
+
 	It("should change nothing without an Extension", func() {
 		expectUnchanged()
 	})

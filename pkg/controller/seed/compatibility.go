@@ -1,0 +1,50 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package seed
+
+import (
+	"context"
+	"fmt"
+
+	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
+	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
+
+	"github.com/gardener/gardener-extension-otel-federation/imagevector"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/compatibility"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/conditions"
+)
+
+// checkCompatibility returns the worst problem of what the seed offers. Its reason is empty if there is none.
+func (a *actuator) checkCompatibility(ctx context.Context, namespace string) (*compatibility.Problem, error) {
+	image, err := imagevector.FindImage(imagevector.ImageNameOpenTelemetryCollector)
+	if err != nil {
+		return nil, fmt.Errorf("failed to find the image of the collector: %w", err)
+	}
+	if problem, err := compatibility.CheckCollectorKind(ctx, a.reader, namespace); problem != nil || err != nil {
+		return problem, err
+	}
+	if problem := compatibility.CheckCollectorImage(image); problem != nil {
+		return problem, nil
+	}
+	return &compatibility.Problem{}, nil
+}
+
+func (a *actuator) setCompatibleCondition(ctx context.Context, ex *extensionsv1alpha1.Extension) error {
+	problem, err := a.checkCompatibility(ctx, ex.Namespace)
+	if err != nil {
+		return err
+	}
+	return conditions.SetCompatible(ctx, a.client, a.clock, ex, problem.Reason, problem.Message)
+}
+
+// observe returns what changes when the condition Compatible must change: gardenlet installs the OpenTelemetry operator after this
+// extension.
+func (a *actuator) observe(ctx context.Context) (string, error) {
+	problem, err := a.checkCompatibility(ctx, v1beta1constants.GardenNamespace)
+	if err != nil {
+		return "", err
+	}
+	return problem.Reason, nil
+}
