@@ -27,7 +27,39 @@ import (
 
 // unusedPermissions are what the extension may do but does not do in these tests, with the reason why it may. Everything else that
 // it may do it must have done, so that no permission stays which nobody needs.
-var unusedPermissions = map[string]string{}
+var unusedPermissions = map[string]string{
+	virtualGardenRole + ": list leases otel-federation":    reasonStreaming,
+	virtualGardenRole + ": list seeds":                     reasonStreaming,
+	virtualGardenRole + ": update secrets otel-federation": "tokens are renewed later than these tests end",
+
+	runtimeRole + ": list configmaps otel-federation-issuer":                          reasonStreaming,
+	runtimeRole + ": list extensions":                                                 reasonStreaming,
+	runtimeRole + ": list managedresources":                                           reasonStreaming,
+	runtimeRole + ": patch persistentvolumeclaims otel-federation-garden-0-queue,...": reasonLargerQueue,
+	runtimeRole + ": update configmaps otel-federation-issuer":                        "a change of how credentials are issued",
+	runtimeRole + ": update secrets":                                                  "a Secret of a ManagedResource that somebody has changed",
+	runtimeReleaseRole + ": delete secrets":                                           "certificates of the webhook are replaced later than these tests end",
+	runtimeReleaseRole + ": patch events":                                             reasonRepeatedEvent,
+
+	seedRole + ": list extensions":                                         reasonStreaming,
+	seedRole + ": list managedresources":                                   reasonStreaming,
+	seedRole + ": list secrets otel-federation":                            reasonStreaming,
+	seedRole + ": patch persistentvolumeclaims otel-federation-seed-queue": reasonLargerQueue,
+	seedRole + ": update secrets":                                          "a renewed token, and a Secret of a ManagedResource that somebody has changed",
+	seedReleaseRole + ": patch events":                                     reasonRepeatedEvent,
+}
+
+const (
+	virtualGardenRole  = "ClusterRole extensions.gardener.cloud:otel-federation:credentials"
+	runtimeRole        = "Role garden/" + gardener.GardenExtensionDeployment
+	runtimeReleaseRole = "Role " + gardener.NamespaceRuntimeExtension + "/" + gardener.GardenExtensionDeployment
+	seedRole           = "Role garden/" + gardener.SeedExtensionDeployment
+	seedReleaseRole    = "Role " + gardener.NamespaceSeedExtension + "/" + gardener.SeedExtensionDeployment
+
+	reasonStreaming     = "informers list where the API server cannot stream the first list into a watch"
+	reasonLargerQueue   = "a claim grows with the configured size of the queue"
+	reasonRepeatedEvent = "an event of the leader election that repeats"
+)
 
 // identity is a ServiceAccount of the extension.
 type identity struct {

@@ -40,7 +40,7 @@ var rejectedByCollector = []string{
 	"otelcol_exporter_send_failed_metric_points",
 	"otelcol_receiver_failed_metric_points",
 	"otelcol_receiver_refused_metric_points",
-	"otelcol_processor_refused_metric_points",
+	"otelcol_processor_memory_limiter_refused_metric_points",
 }
 
 // Rejections returns the counters of both garden Prometheis and of all collectors that tell of samples which did not arrive,
