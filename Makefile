@@ -68,8 +68,24 @@ endif
 build: ## Build the extension.
 	@go build -ldflags='-s -w' -o bin/ ./cmd/$(NAME)
 
+.PHONY: docker-image
+docker-image: ## Build the container image (PLATFORMS=linux/amd64,linux/arm64).
+	@bash hack/docker-image.sh
+
+.PHONY: chart-package
+chart-package: ## Check the chart and package it into bin/charts.
+	@bash hack/chart-package.sh
+
+.PHONY: extension-up
+extension-up: ## Deploy the extension into Gardener's own local setup, which needs a container engine.
+	@bash hack/extension.sh up
+
+.PHONY: extension-down
+extension-down: ## Remove the extension from Gardener's own local setup.
+	@bash hack/extension.sh down
+
 .PHONY: generate
-generate: ## Generate deepcopy, defaults, conversion and the API reference.
+generate: ## Generate deepcopy, defaults, conversion, the API reference, and the manifests for the installation.
 	@bash hack/update-codegen.sh
 
 .PHONY: format
@@ -100,6 +116,10 @@ test-e2e: landscape-binaries ## Run the end-to-end tests in a landscape of their
 .PHONY: test-breakage
 test-breakage: landscape-binaries ## Break the federation on purpose and see `make parity` name what broke (takes longer, not part of `make test`).
 	@bash hack/test-landscape.sh $(LANDSCAPE) $(LANDSCAPE_TEST_DIR) test/breakage 40 --hand-over Push
+
+.PHONY: test-faults
+test-faults: landscape-binaries ## Inject faults and look for every sample afterwards (takes longer, not part of `make test`).
+	@bash hack/test-landscape.sh $(LANDSCAPE) $(LANDSCAPE_TEST_DIR) test/faults 60 --hand-over Push --rising
 
 .PHONY: clean
 clean: down ## Stop the landscape and remove what was built.

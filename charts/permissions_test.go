@@ -82,8 +82,8 @@ var _ = Describe("Permissions", func() {
 			"prometheusrules.monitoring.coreos.com[garden-otel-federation-hand-over]: delete,get,patch",
 			"prometheuses.monitoring.coreos.com[garden]: get,patch",
 			"managedresources.resources.gardener.cloud[prometheus-garden]: patch",
-			"gateways.networking.istio.io[virtual-garden-prometheus-garden]: get",
-			"virtualservices.networking.istio.io[virtual-garden-prometheus-garden,prometheus-aggregate]: get",
+			"gateways.networking.istio.io[virtual-garden-prometheus-garden,otel-federation-garden]: get",
+			"virtualservices.networking.istio.io[virtual-garden-prometheus-garden,otel-federation-garden,prometheus-aggregate]: get",
 		))
 	})
 })

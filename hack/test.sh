@@ -14,7 +14,7 @@ set -o pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 kind="${1:?usage: hack/test.sh unit|integration}"
-packages="$(go list ./... | grep -v -e '/test/e2e' -e '/test/breakage')"
+packages="$(go list ./... | grep -v -e '/test/e2e' -e '/test/breakage' -e '/test/faults')"
 
 case "${kind}" in
   unit)
@@ -37,6 +37,6 @@ echo "> Run the ${kind} tests"
 parallel=2
 [[ "${kind}" == "integration" ]] && parallel=1
 
-# shellcheck disable=SC2086 -- A list of packages.
+# shellcheck disable=SC2086 # A list of packages.
 go test -timeout="${timeout}" -p="${parallel}" ${packages} | grep -v '\[no test files\]'
 echo "> The ${kind} tests took $(( (SECONDS - started + 30) / 60 )) minutes ($(( SECONDS - started )) seconds)"

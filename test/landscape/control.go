@@ -88,18 +88,5 @@ func parseMetrics(of string, text io.Reader) (map[string]*dto.MetricFamily, erro
 
 // Act does something to a process: stop, restart, kill, pause or continue.
 func (s *State) Act(ctx context.Context, processName, action string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.ControlURL+"/processes/"+processName+"/"+action, nil)
-	if err != nil {
-		return err
-	}
-	response, err := controlClient.Do(request)
-	if err != nil {
-		return fmt.Errorf("failed to reach the daemon of the landscape: %w", err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(response.Body)
-		return fmt.Errorf("failed to %s process %s: %s", action, processName, text)
-	}
-	return nil
+	return s.control(ctx, http.MethodPost, "/processes/"+processName+"/"+action, nil)
 }

@@ -52,6 +52,8 @@ type State struct {
 	ScrapeInterval time.Duration `json:"scrapeInterval"`
 	// CorpusSeries is the number of series that each seed's corpus exporter exposes.
 	CorpusSeries int `json:"corpusSeries"`
+	// Rising says that some series of the corpus rise by one per second. Otherwise all values are constant.
+	Rising bool `json:"rising"`
 	// Reference says that a Prometheus which pulls from the seeds runs beside the garden Prometheus.
 	Reference bool `json:"reference"`
 	// WithoutExtension says that neither the extension's processes nor its Extension objects are there.

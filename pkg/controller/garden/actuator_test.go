@@ -120,6 +120,19 @@ var _ = Describe("Actuator", func() {
 			expectCondition("True", "Exposed", "The fan-out is exposed as https://"+host+".")
 		})
 
+		It("should stay exposed if the gateway of the garden Prometheus vanishes", func() {
+			create(prometheusIngress()...)
+			Expect(reconcile()).To(Succeed())
+			create(deployed(name, &istionetworkingv1beta1.Gateway{}), deployed(name, &istionetworkingv1beta1.VirtualService{}))
+
+			for _, obj := range prometheusIngress() {
+				Expect(c.Delete(ctx, obj)).To(Succeed())
+			}
+			Expect(reconcile()).To(Succeed())
+			Expect(deployed(name, &istionetworkingv1beta1.Gateway{}).(*istionetworkingv1beta1.Gateway).Spec.Selector).To(Equal(map[string]string{"istio": "gateway"}))
+			expectCondition("True", "Exposed", "The fan-out is exposed as https://"+host+".")
+		})
+
 		It("should refuse a gateway whose namespace is not clear", func() {
 			objects := prometheusIngress()
 			objects[1].(*istionetworkingv1beta1.VirtualService).Spec.ExportTo = []string{"a", "b"}

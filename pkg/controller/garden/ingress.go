@@ -16,6 +16,7 @@ import (
 	operatorv1alpha1 "github.com/gardener/gardener/pkg/apis/operator/v1alpha1"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/gardencollector"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 )
 
 const (
@@ -28,29 +29,34 @@ const (
 )
 
 // ingress tells how to expose the fan-out: on the same ingress gateway as the garden Prometheus, whose labels and namespace
-// gardener-operator computes. It is nil as long as the garden Prometheus is not exposed.
+// gardener-operator computes. If those of the garden Prometheus have vanished a fan-out that is exposed stays so, as the seeds would
+// get 404, upon which a collector drops the samples. It is nil as long as neither is exposed.
 func (a *actuator) ingress(ctx context.Context, namespace, host string, certificates *certificates) (*gardencollector.Ingress, error) {
-	gateway := &istionetworkingv1beta1.Gateway{}
-	if found, err := a.get(ctx, namespace, gatewayName, gateway); err != nil || !found {
-		return nil, err
-	}
+	for _, name := range []string{gatewayName, constants.GardenCollectorName} {
+		gateway, virtualService := &istionetworkingv1beta1.Gateway{}, &istionetworkingv1beta1.VirtualService{}
+		if found, err := a.get(ctx, namespace, name, gateway); err != nil {
+			return nil, err
+		} else if !found {
+			continue
+		}
+		if found, err := a.get(ctx, namespace, name, virtualService); err != nil {
+			return nil, err
+		} else if !found {
+			continue
+		}
 
-	virtualService := &istionetworkingv1beta1.VirtualService{}
-	if found, err := a.get(ctx, namespace, gatewayName, virtualService); err != nil || !found {
-		return nil, err
+		if n := len(virtualService.Spec.ExportTo); n != 1 {
+			return nil, fmt.Errorf("VirtualService %s/%s must be exported to exactly one namespace, that of the ingress gateway, but it is exported to %d", namespace, name, n)
+		}
+		return &gardencollector.Ingress{
+			Host:             host,
+			GatewaySelector:  gateway.Spec.Selector,
+			GatewayNamespace: virtualService.Spec.ExportTo[0],
+			TLSSecretName:    certificates.server.Name,
+			TLSSecretData:    certificates.server.Data,
+		}, nil
 	}
-
-	if n := len(virtualService.Spec.ExportTo); n != 1 {
-		return nil, fmt.Errorf("VirtualService %s/%s must be exported to exactly one namespace, that of the ingress gateway, but it is exported to %d", namespace, gatewayName, n)
-	}
-
-	return &gardencollector.Ingress{
-		Host:             host,
-		GatewaySelector:  gateway.Spec.Selector,
-		GatewayNamespace: virtualService.Spec.ExportTo[0],
-		TLSSecretName:    certificates.server.Name,
-		TLSSecretData:    certificates.server.Data,
-	}, nil
+	return nil, nil
 }
 
 // aggregatePrometheusHost returns the host of the aggregate Prometheus in the runtime cluster, or nothing if the runtime cluster is not a seed.

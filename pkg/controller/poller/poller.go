@@ -19,7 +19,7 @@ import (
 )
 
 // Interval is the time after which a change is seen.
-const Interval = 15 * time.Second
+var Interval = 15 * time.Second
 
 // Poller reports changes.
 type Poller struct {

@@ -150,22 +150,7 @@ func createNamespace(ctx context.Context, seedName string) {
 // createSeed creates a Seed that is gone with its Secret when the test ends.
 func createSeed(ctx context.Context, name string) *gardencorev1beta1.Seed {
 	GinkgoHelper()
-	dnsCredentials := &corev1.ObjectReference{APIVersion: "v1", Kind: "Secret", Namespace: v1beta1constants.GardenNamespace, Name: "dns"}
-	seed := &gardencorev1beta1.Seed{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec: gardencorev1beta1.SeedSpec{
-			DNS: gardencorev1beta1.SeedDNS{
-				Provider: &gardencorev1beta1.SeedDNSProvider{Type: "test", CredentialsRef: dnsCredentials},
-				Internal: &gardencorev1beta1.SeedDNSProviderConfig{Type: "test", Domain: "internal.example.com", CredentialsRef: *dnsCredentials},
-			},
-			Ingress: &gardencorev1beta1.Ingress{
-				Domain:     "ingress." + name + ".example.com",
-				Controller: gardencorev1beta1.IngressController{Kind: "nginx"},
-			},
-			Networks: gardencorev1beta1.SeedNetworks{Pods: "10.1.0.0/16", Services: "10.2.0.0/16"},
-			Provider: gardencorev1beta1.SeedProvider{Type: "test", Region: "test", Zones: []string{"a"}},
-		},
-	}
+	seed := framework.NewSeed(name)
 	Expect(virtualGarden.Client.Create(ctx, seed)).To(Succeed())
 	DeferCleanup(func(ctx context.Context) {
 		Expect(client.IgnoreNotFound(virtualGarden.Client.Delete(ctx, seed))).To(Succeed())

@@ -5,9 +5,11 @@
 package framework
 
 import (
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
+	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
 	operatorv1alpha1 "github.com/gardener/gardener/pkg/apis/operator/v1alpha1"
 )
 
@@ -35,6 +37,26 @@ func NewGarden() *operatorv1alpha1.Garden {
 				Maintenance: operatorv1alpha1.Maintenance{TimeWindow: gardencorev1beta1.MaintenanceTimeWindow{Begin: "220000+0100", End: "230000+0100"}},
 				Networking:  operatorv1alpha1.Networking{Services: []string{"10.3.0.0/16"}},
 			},
+		},
+	}
+}
+
+// NewSeed returns a valid Seed.
+func NewSeed(name string) *gardencorev1beta1.Seed {
+	dnsCredentials := &corev1.ObjectReference{APIVersion: "v1", Kind: "Secret", Namespace: v1beta1constants.GardenNamespace, Name: "dns"}
+	return &gardencorev1beta1.Seed{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: gardencorev1beta1.SeedSpec{
+			DNS: gardencorev1beta1.SeedDNS{
+				Provider: &gardencorev1beta1.SeedDNSProvider{Type: "test", CredentialsRef: dnsCredentials},
+				Internal: &gardencorev1beta1.SeedDNSProviderConfig{Type: "test", Domain: "internal.example.com", CredentialsRef: *dnsCredentials},
+			},
+			Ingress: &gardencorev1beta1.Ingress{
+				Domain:     "ingress." + name + ".example.com",
+				Controller: gardencorev1beta1.IngressController{Kind: "nginx"},
+			},
+			Networks: gardencorev1beta1.SeedNetworks{Pods: "10.1.0.0/16", Services: "10.2.0.0/16"},
+			Provider: gardencorev1beta1.SeedProvider{Type: "test", Region: "test", Zones: []string{"a"}},
 		},
 	}
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/credentialscopy"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/lease"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/poller"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/seed"
 	"github.com/gardener/gardener-extension-otel-federation/test/integration/framework"
 )
@@ -29,6 +30,7 @@ func TestSeed(t *testing.T) {
 	RegisterFailHandler(Fail)
 	SetDefaultEventuallyTimeout(10 * time.Second)
 	SetDefaultConsistentlyDuration(2 * time.Second)
+	poller.Interval = time.Second
 	EnforceDefaultTimeoutsWhenUsingContexts()
 	RunSpecs(t, "Test Integration Seed Suite")
 }

@@ -14,12 +14,15 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	v1beta1helper "github.com/gardener/gardener/pkg/api/core/v1beta1/helper"
 	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
 	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
 	"github.com/gardener/gardener/pkg/resourcemanager/controller/garbagecollector/references"
+	. "github.com/gardener/gardener/pkg/utils/test/matchers"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/conditions"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
@@ -111,6 +114,31 @@ var _ = Describe("Seed controller", func() {
 		Entry("with a queue on the node", map[string]any{"queue": map[string]any{"persistence": map[string]any{"type": "EmptyDir"}}}),
 		Entry("with a queue in memory", map[string]any{"queue": map[string]any{"persistence": map[string]any{"type": "None"}}}),
 	)
+
+	It("should say that the collector's kind is missing, and go on by itself once it is there", func(ctx context.Context) {
+		definition := &apiextensionsv1.CustomResourceDefinition{}
+		Expect(cluster.Client.Get(ctx, client.ObjectKey{Name: "opentelemetrycollectors.opentelemetry.io"}, definition)).To(Succeed())
+		Expect(cluster.Client.Delete(ctx, definition)).To(Succeed())
+		Eventually(ctx, func() error {
+			return cluster.Client.Get(ctx, client.ObjectKeyFromObject(definition), &apiextensionsv1.CustomResourceDefinition{})
+		}).Should(BeNotFoundError())
+
+		Expect(cluster.Client.Create(ctx, credentials)).To(Succeed())
+		extension.DeployAndWait(ctx, configKind, nil)
+		Eventually(ctx, func(g Gomega) {
+			g.Expect(v1beta1helper.GetCondition(extension.Get(ctx, g).Status.Conditions, conditions.TypeCompatible)).To(And(
+				HaveField("Status", gardencorev1beta1.ConditionFalse), HaveField("Reason", conditions.ReasonCollectorKindMissing),
+			))
+		}).Should(Succeed())
+
+		By("Gardener installs the kind")
+		definition.ResourceVersion, definition.UID = "", ""
+		Expect(cluster.Client.Create(ctx, definition)).To(Succeed())
+		Eventually(ctx, func(g Gomega) {
+			g.Expect(v1beta1helper.GetCondition(extension.Get(ctx, g).Status.Conditions, conditions.TypeCompatible)).To(HaveField("Status", gardencorev1beta1.ConditionTrue))
+			g.Expect(collector(ctx, g)).NotTo(BeNil())
+		}).Should(Succeed())
+	})
 
 	It("should keep a running collector when its credentials vanish", func(ctx context.Context) {
 		Expect(cluster.Client.Create(ctx, credentials)).To(Succeed())

@@ -28,6 +28,9 @@ import (
 // seedServiceAccount is the identity of the extension in the virtual garden, which gardenlet creates for real.
 const seedServiceAccount = v1beta1constants.ExtensionGardenServiceAccountPrefix + constants.ExtensionType
 
+// dnsSecretName is the name of the credentials for the domains of the Seeds. Nobody uses them here.
+const dnsSecretName = "dns"
+
 // RegisterControllers creates the ControllerRegistrations without which a Seed is refused: one for the provider of the
 // landscape, and that of this extension, which gardener-operator makes of its Extension.
 func (l *Landscape) RegisterControllers(ctx context.Context, gardenClient client.Client) error {
@@ -37,11 +40,16 @@ func (l *Landscape) RegisterControllers(ctx context.Context, gardenClient client
 	}
 	registration, deployment := operator.ControllerRegistrationForExtension(extension)
 	for _, object := range []client.Object{
+		// gardener-controller-manager computes what a Seed needs only if it finds the credentials for its domains.
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: Namespace}},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: dnsSecretName, Namespace: Namespace}},
 		&gardencorev1beta1.ControllerRegistration{
 			ObjectMeta: metav1.ObjectMeta{Name: "provider-local"},
 			Spec: gardencorev1beta1.ControllerRegistrationSpec{Resources: []gardencorev1beta1.ControllerResource{
 				{Kind: extensionsv1alpha1.ControlPlaneResource, Type: "local"},
 				{Kind: extensionsv1alpha1.DNSRecordResource, Type: "local"},
+				{Kind: extensionsv1alpha1.InfrastructureResource, Type: "local"},
+				{Kind: extensionsv1alpha1.WorkerResource, Type: "local"},
 			}},
 		},
 		deployment,
@@ -97,12 +105,12 @@ func seedObject(name string, seed *cluster.Cluster) *gardencorev1beta1.Seed {
 			DNS: gardencorev1beta1.SeedDNS{
 				Provider: &gardencorev1beta1.SeedDNSProvider{
 					Type:           "local",
-					CredentialsRef: &corev1.ObjectReference{APIVersion: "v1", Kind: "Secret", Name: "dns", Namespace: Namespace},
+					CredentialsRef: &corev1.ObjectReference{APIVersion: "v1", Kind: "Secret", Name: dnsSecretName, Namespace: Namespace},
 				},
 				Internal: &gardencorev1beta1.SeedDNSProviderConfig{
 					Type:           "local",
 					Domain:         "internal." + name + ".local",
-					CredentialsRef: corev1.ObjectReference{APIVersion: "v1", Kind: "Secret", Name: "dns", Namespace: Namespace},
+					CredentialsRef: corev1.ObjectReference{APIVersion: "v1", Kind: "Secret", Name: dnsSecretName, Namespace: Namespace},
 				},
 			},
 			Ingress: &gardencorev1beta1.Ingress{

@@ -126,6 +126,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *handler) answer(w http.ResponseWriter, r *http.Request, server *server, host string, state *exchange) {
+	if status := h.proxy.faults.Load().Status; status != 0 {
+		state.problem = errors.New("a fault")
+		w.WriteHeader(status)
+		return
+	}
+
 	switch {
 	case r.TLS.ServerName != "" && strings.ToLower(r.TLS.ServerName) != host:
 		// Gardener's gateways answer so, to stop clients from reusing a connection for another host.

@@ -62,6 +62,7 @@ type wireListener struct {
 	net.Listener
 
 	metrics *metrics
+	proxy   *Proxy
 }
 
 // Accept waits for a connection.
@@ -70,7 +71,7 @@ func (l *wireListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &wireConn{Conn: conn, metrics: l.metrics}, nil
+	return &wireConn{Conn: newFaultyConn(conn, l.proxy), metrics: l.metrics}, nil
 }
 
 // wireConn counts what it transfers. Before the client has named a server nothing is attributed to a host.

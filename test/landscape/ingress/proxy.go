@@ -36,6 +36,7 @@ type Proxy struct {
 	metrics   *metrics
 	upstreams *upstreams
 	snapshot  atomic.Pointer[snapshot]
+	faults    atomic.Pointer[Faults]
 
 	refreshLock sync.Mutex
 	ready       chan struct{}
@@ -57,6 +58,7 @@ func New(config Config) (*Proxy, error) {
 		addresses: map[string]string{},
 	}
 	p.snapshot.Store(&snapshot{})
+	p.faults.Store(&Faults{})
 
 	if p.reader == nil {
 		var err error
@@ -153,7 +155,7 @@ func (p *Proxy) listen(ctx context.Context) (map[string]net.Listener, error) {
 			}
 			return nil, fmt.Errorf("failed to listen on %s for the gateway workload in namespace %s: %w", gateway.Address, gateway.Namespace, err)
 		}
-		listeners[gateway.Address] = &wireListener{Listener: listener, metrics: p.metrics}
+		listeners[gateway.Address] = &wireListener{Listener: listener, metrics: p.metrics, proxy: p}
 		p.addresses[gateway.Address] = listener.Addr().String()
 	}
 	return listeners, nil

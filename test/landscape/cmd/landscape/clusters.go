@@ -219,6 +219,7 @@ func (d *daemon) startCorpus(state *landscape.ClusterState, c *cluster.Cluster) 
 			"--seed=" + state.Seed,
 			"--series=" + strconv.Itoa(d.state.CorpusSeries),
 			"--utf8-names",
+			"--changing=" + strconv.FormatBool(d.state.Rising),
 			"--changes=" + d.state.CorpusChangesFile(state.Seed),
 		},
 	})
@@ -260,6 +261,10 @@ func (d *daemon) startNode(runCtx context.Context, c *cluster.Cluster) error {
 		return err
 	}
 	d.background(runCtx, "ingress of cluster "+c.Name, proxy.Start)
+
+	d.parts.Lock()
+	defer d.parts.Unlock()
+	d.nodes[c.Name], d.gateways[c.Name] = n, proxy
 	return nil
 }
 

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/gardener"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/ingress"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/process"
 )
 
@@ -55,8 +57,8 @@ func (p *progress) get() landscape.Report {
 	return p.report
 }
 
-// serveControl serves the control endpoint: the progress, the statuses of the processes and a few actions on them, and the
-// metrics of pods.
+// serveControl serves the control endpoint: the progress, the statuses of the processes and a few actions on them, the metrics of
+// pods, and faults.
 func (d *daemon) serveControl(ctx context.Context, listener net.Listener) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /report", func(w http.ResponseWriter, _ *http.Request) {
@@ -71,6 +73,8 @@ func (d *daemon) serveControl(ctx context.Context, listener net.Listener) {
 		}
 	})
 	mux.HandleFunc("GET /clusters/{cluster}/pods/{pod}/{port}/metrics", d.servePodMetrics)
+	mux.HandleFunc("POST /clusters/{cluster}/pods/{pod}/{container}/{action}", d.actOnContainer)
+	mux.HandleFunc("PUT /clusters/{cluster}/ingress/faults", d.setFaults)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	_ = server.Serve(listener)
@@ -87,6 +91,52 @@ func (d *daemon) servePodMetrics(w http.ResponseWriter, r *http.Request) {
 		request.Out.URL = &url.URL{Scheme: "http", Host: address, Path: "/metrics"}
 	}}
 	proxy.ServeHTTP(w, r)
+}
+
+// actOnContainer does something to a container of a pod in the namespace garden.
+func (d *daemon) actOnContainer(w http.ResponseWriter, r *http.Request) {
+	clusterName, pod, container := r.PathValue("cluster"), r.PathValue("pod"), r.PathValue("container")
+	signal, ok := map[string]syscall.Signal{"kill": syscall.SIGKILL, "pause": syscall.SIGSTOP, "continue": syscall.SIGCONT}[r.PathValue("action")]
+	if !ok {
+		http.Error(w, "the action must be kill, pause or continue", http.StatusBadRequest)
+		return
+	}
+	d.parts.Lock()
+	n := d.nodes[clusterName]
+	d.parts.Unlock()
+	if n == nil {
+		http.Error(w, "there is no node of a cluster "+clusterName, http.StatusNotFound)
+		return
+	}
+	for _, info := range n.Processes() {
+		if info.Namespace != gardener.Namespace || info.Pod != pod || info.Container != container {
+			continue
+		}
+		if err := syscall.Kill(info.PID, signal); err != nil {
+			http.Error(w, fmt.Sprintf("failed to signal process %d: %v", info.PID, err), http.StatusInternalServerError)
+		}
+		return
+	}
+	http.Error(w, fmt.Sprintf("container %s of pod %s does not run", container, pod), http.StatusNotFound)
+}
+
+// setFaults replaces the faults of the WAN in front of the gateways of a cluster.
+func (d *daemon) setFaults(w http.ResponseWriter, r *http.Request) {
+	faults := ingress.Faults{}
+	decoder := json.NewDecoder(r.Body)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&faults); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	d.parts.Lock()
+	proxy := d.gateways[r.PathValue("cluster")]
+	d.parts.Unlock()
+	if proxy == nil {
+		http.Error(w, "there are no gateways of a cluster "+r.PathValue("cluster"), http.StatusNotFound)
+		return
+	}
+	proxy.SetFaults(faults)
 }
 
 func act(supervisor *process.Supervisor, name, action string) error {

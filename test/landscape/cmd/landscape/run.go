@@ -32,6 +32,7 @@ import (
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/cluster"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/gardener"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/ingress"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/node"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/process"
 )
@@ -46,6 +47,11 @@ type daemon struct {
 	progress   *progress
 	log        logr.Logger
 	fail       context.CancelCauseFunc
+
+	// parts guards nodes and gateways, which have the name of their cluster as key.
+	parts    sync.Mutex
+	nodes    map[string]*node.Node
+	gateways map[string]*ingress.Proxy
 
 	clusters  []*cluster.Cluster
 	landscape *gardener.Landscape
@@ -91,6 +97,8 @@ func runDaemon(ctx context.Context, dir string) error {
 		progress:     newProgress(),
 		log:          zap.New(),
 		fail:         fail,
+		nodes:        map[string]*node.Node{},
+		gateways:     map[string]*ingress.Proxy{},
 		runtimeReady: make(chan struct{}),
 		gardenReady:  make(chan struct{}),
 	}

@@ -35,6 +35,7 @@ type upOptions struct {
 	seeds            int
 	scrapeInterval   time.Duration
 	corpusSeries     int
+	rising           bool
 	reference        bool
 	withoutExtension bool
 	handOver         string
@@ -59,6 +60,7 @@ func newUpCommand() *cobra.Command {
 	flags.IntVar(&o.seeds, "seeds", 2, "number of seeds; the first one is the runtime cluster")
 	flags.DurationVar(&o.scrapeInterval, "scrape-interval", 5*time.Second, "interval at which everything is scraped and evaluated")
 	flags.IntVar(&o.corpusSeries, "corpus-series", 2000, "number of series that the corpus exporter of each seed exposes")
+	flags.BoolVar(&o.rising, "rising", false, "let some series of the corpus rise by one per second instead of being constant")
 	flags.BoolVar(&o.reference, "reference", false, "also run a Prometheus that pulls from the seeds, as the garden Prometheus does without this extension")
 	flags.BoolVar(&o.withoutExtension, "without-extension", false, "start neither the extension nor create its Extension objects")
 	flags.StringVar(&o.handOver, "hand-over", string(configv1alpha1.HandOverModeAutomatic), "mode in which the extension replaces pull by push: Automatic, Shadow or Push")
@@ -122,7 +124,7 @@ func (o *upOptions) newState() (*landscape.State, error) {
 	}
 
 	state := &landscape.State{
-		Dir: dir, Root: root, ScrapeInterval: o.scrapeInterval, CorpusSeries: o.corpusSeries, Reference: o.reference,
+		Dir: dir, Root: root, ScrapeInterval: o.scrapeInterval, CorpusSeries: o.corpusSeries, Rising: o.rising, Reference: o.reference,
 		WithoutExtension: o.withoutExtension, HandOver: configv1alpha1.HandOverMode(o.handOver),
 	}
 	addCluster := func(name string, index int, seed string) {

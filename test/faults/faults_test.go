@@ -1,0 +1,191 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package faults_test
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/cluster"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/gardener"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/ingress"
+)
+
+const (
+	collectorContainer  = "otc-container"
+	prometheusContainer = "prometheus"
+	seedCollectorPod    = constants.SeedCollectorName + "-collector-0"
+)
+
+// fault is something that goes wrong, and is put right.
+type fault struct {
+	inject func(ctx context.Context)
+	// lasts is how long it lasts. A fault that cures itself lasts no time.
+	lasts time.Duration
+	cure  func(ctx context.Context)
+	// unscraped is for how many scrapes the seed's collector, or what it scrapes, may be away.
+	unscraped int
+	// lost is how many scrapes may be lost. More than 0 only where the gateway or the garden answers that the data is not wanted.
+	lost int
+}
+
+var _ = DescribeTable("Fault", Serial, func(ctx SpecContext, f fault) {
+	expectCurrent(ctx)
+	from := time.Now().Add(-ls.ScrapeInterval)
+
+	f.inject(ctx)
+	began := time.Now()
+	select {
+	case <-time.After(f.lasts):
+	case <-ctx.Done():
+	}
+	if f.cure != nil {
+		f.cure(ctx)
+	}
+	lasted := time.Since(began)
+	caughtUp := expectCurrent(ctx)
+
+	// What is in flight must not count as lost.
+	to := time.Now().Add(-2 * ls.ScrapeInterval)
+	var (
+		replicas  = []samples{}
+		aggregate = samplesOf(ctx, landscape.AggregateName(seed), rising, from.Add(-time.Minute), time.Now())
+		pulled    = scrapesIn(samplesOf(ctx, gardener.ReferenceName, federated(), from, to))
+		result    = row{fault: CurrentSpecReport().LeafNodeText, lasted: lasted, caughtUp: caughtUp, due: int(to.Sub(from) / ls.ScrapeInterval)}
+	)
+	for _, replica := range landscape.GardenReplicas {
+		replicas = append(replicas, samplesOf(ctx, replica, federated(), from, to))
+	}
+	scraped := scrapesIn(replicas...)
+	for i, of := range replicas {
+		found := compare(of, replicas[1-i])
+		result.lostSamples += found.lost
+		result.different += found.different + wrong(samplesOf(ctx, landscape.GardenReplicas[i], rising, from, to), aggregate)
+		result.lostByPush = max(result.lostByPush, missed(scrapesIn(of), from, to, ls.ScrapeInterval)-missed(scraped, from, to, ls.ScrapeInterval))
+	}
+	result.unscraped = missed(scraped, from, to, ls.ScrapeInterval)
+	result.lostByPull = missed(pulled, from, to, ls.ScrapeInterval)
+	if excess := result.unscraped - f.unscraped; excess > 0 {
+		// The collector was there. So what neither replica has was lost on the way to both.
+		result.unscraped -= excess
+		result.lostByPush += excess
+	}
+	report = append(report, result)
+	AddReportEntry(result.String(), ReportEntryVisibilityAlways)
+
+	Expect(result.lostByPush).To(BeNumerically("<=", f.lost), "scrapes lost by push")
+	Expect(result.different).To(BeZero(), "samples with wrong values")
+	if f.lost == 0 {
+		Expect(result.lostSamples).To(BeZero(), "samples that only one replica has")
+	}
+},
+	Entry("collector of the seed killed", fault{inject: kill(seedCluster, seedCollectorPod, collectorContainer), unscraped: 6}),
+	Entry("one fan-out killed", fault{inject: kill(cluster.NameRuntime, fanOutPod(0), collectorContainer)}),
+	Entry("both fan-outs killed", fault{inject: all(kill(cluster.NameRuntime, fanOutPod(0), collectorContainer), kill(cluster.NameRuntime, fanOutPod(1), collectorContainer))}),
+	Entry("garden-0 killed", fault{inject: kill(cluster.NameRuntime, "prometheus-garden-0", prometheusContainer)}),
+	Entry("both garden Prometheis killed", fault{inject: all(kill(cluster.NameRuntime, "prometheus-garden-0", prometheusContainer), kill(cluster.NameRuntime, "prometheus-garden-1", prometheusContainer))}),
+	Entry("aggregate killed", fault{inject: kill(seedCluster, "prometheus-aggregate-0", prometheusContainer), unscraped: 6}),
+	Entry("extension of both classes replaced", fault{inject: replaceExtension}),
+	Entry("operators and resource managers killed", fault{inject: killOperators}),
+	Entry("API server of the runtime cluster stands still", fault{inject: process(cluster.NameRuntime+"-kube-apiserver", "pause"), lasts: 30 * time.Second, cure: process(cluster.NameRuntime+"-kube-apiserver", "continue")}),
+	Entry("WAN cut", fault{inject: wan(ingress.Faults{Cut: true}), lasts: time.Minute, cure: wan(ingress.Faults{})}),
+	Entry("WAN flaps every second", fault{inject: flap, cure: wan(ingress.Faults{})}),
+	Entry("half of all reads and writes reset", fault{inject: wan(ingress.Faults{Reset: 0.5}), lasts: 30 * time.Second, cure: wan(ingress.Faults{})}),
+	Entry("200 ms latency", fault{inject: wan(ingress.Faults{Latency: 200 * time.Millisecond}), lasts: 30 * time.Second, cure: wan(ingress.Faults{})}),
+	Entry("256 kbit/s", fault{inject: wan(ingress.Faults{BytesPerSecond: 32_000}), lasts: 30 * time.Second, cure: wan(ingress.Faults{})}),
+	Entry("gateway answers 503", fault{inject: wan(ingress.Faults{Status: http.StatusServiceUnavailable}), lasts: 30 * time.Second, cure: wan(ingress.Faults{})}),
+	Entry("gateway answers 404", fault{inject: wan(ingress.Faults{Status: http.StatusNotFound}), lasts: 30 * time.Second, cure: wan(ingress.Faults{}), lost: 8}),
+	Entry("gateway answers 401", fault{inject: wan(ingress.Faults{Status: http.StatusUnauthorized}), lasts: 30 * time.Second, cure: wan(ingress.Faults{}), lost: 8}),
+	Entry("collector of the seed killed while the WAN is cut", fault{
+		inject: wan(ingress.Faults{Cut: true}), lasts: 30 * time.Second,
+		cure: all(kill(seedCluster, seedCollectorPod, collectorContainer), wan(ingress.Faults{})), unscraped: 6,
+	}),
+	Entry("both fan-outs killed while garden-0 stands still", fault{
+		inject: container(cluster.NameRuntime, "prometheus-garden-0", prometheusContainer, "pause"), lasts: 20 * time.Second,
+		cure: all(
+			kill(cluster.NameRuntime, fanOutPod(0), collectorContainer), kill(cluster.NameRuntime, fanOutPod(1), collectorContainer),
+			container(cluster.NameRuntime, "prometheus-garden-0", prometheusContainer, "continue"),
+		),
+	}),
+)
+
+func fanOutPod(replica int) string {
+	return constants.GardenCollectorName + "-" + string(rune('0'+replica)) + "-collector-0"
+}
+
+func all(actions ...func(context.Context)) func(context.Context) {
+	return func(ctx context.Context) {
+		for _, action := range actions {
+			action(ctx)
+		}
+	}
+}
+
+func kill(clusterName, pod, name string) func(context.Context) {
+	return container(clusterName, pod, name, "kill")
+}
+
+func container(clusterName, pod, name, action string) func(context.Context) {
+	return func(ctx context.Context) {
+		Expect(ls.ActOnContainer(ctx, clusterName, pod, name, action)).To(Succeed())
+	}
+}
+
+func process(name, action string) func(context.Context) {
+	return func(ctx context.Context) {
+		Expect(ls.Act(ctx, name, action)).To(Succeed())
+	}
+}
+
+// killOperators kills what applies and operates. The supervisor does not start them by itself.
+func killOperators(ctx context.Context) {
+	for _, clusterName := range []string{cluster.NameRuntime, seedCluster} {
+		for _, name := range []string{"opentelemetry-operator", "prometheus-operator", "gardener-resource-manager"} {
+			process(clusterName+"-"+name, "kill")(ctx)
+			process(clusterName+"-"+name, "restart")(ctx)
+		}
+	}
+}
+
+// replaceExtension deletes the pods of the extension in the seed and in the runtime cluster.
+func replaceExtension(ctx context.Context) {
+	for c, namespace := range map[client.Client]string{
+		ls.Runtime():  gardener.NamespaceRuntimeExtension,
+		ls.Seed(seed): gardener.NamespaceSeedExtension,
+	} {
+		Expect(c.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(namespace))).To(Succeed())
+	}
+}
+
+// wan lets the WAN suffer on both ways: push crosses the gateway of the garden, pull that of the seed.
+func wan(faults ingress.Faults) func(context.Context) {
+	return func(ctx context.Context) {
+		for _, clusterName := range []string{cluster.NameRuntime, seedCluster} {
+			Expect(ls.SetFaults(ctx, clusterName, faults)).To(Succeed())
+		}
+	}
+}
+
+// flap cuts the WAN for a second, and lets it work for a second, for half a minute.
+func flap(ctx context.Context) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for i := range 30 {
+		wan(ingress.Faults{Cut: i%2 == 0})(ctx)
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
