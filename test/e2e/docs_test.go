@@ -40,28 +40,26 @@ type commandBlock struct {
 	commands string
 }
 
-func documentationSpecs() {
-	Describe("Documentation", func() {
-		blocks, err := readCommandBlocks()
+var _ = Describe("Documentation", func() {
+	blocks, err := readCommandBlocks()
 
-		It("marks all blocks of commands, and none as something else", func() {
-			Expect(err).NotTo(HaveOccurred())
-			Expect(blocks).NotTo(BeEmpty())
-		})
-
-		for _, block := range blocks {
-			It(fmt.Sprintf("has commands that run: %s:%d", block.document, block.line), func(ctx SpecContext) {
-				command := exec.CommandContext(ctx, "bash", "-o", "errexit", "-o", "nounset", "-o", "pipefail", "-c", block.commands) // #nosec G204 -- From our own documents.
-				command.Dir = repositoryRoot
-				binaries, err := filepath.Abs(filepath.Join(repositoryRoot, "bin", "landscape"))
-				Expect(err).NotTo(HaveOccurred())
-				command.Env = append(os.Environ(), "KUBECONFIG="+ls.Kubeconfig(), "PATH="+binaries+":"+os.Getenv("PATH"))
-				output, err := command.CombinedOutput()
-				Expect(err).NotTo(HaveOccurred(), "%s\n%s", block.commands, output)
-			}, SpecTimeout(commandTimeout))
-		}
+	It("marks all blocks of commands, and none as something else", func() {
+		Expect(err).NotTo(HaveOccurred())
+		Expect(blocks).NotTo(BeEmpty())
 	})
-}
+
+	for _, block := range blocks {
+		It(fmt.Sprintf("has commands that run: %s:%d", block.document, block.line), func(ctx SpecContext) {
+			command := exec.CommandContext(ctx, "bash", "-o", "errexit", "-o", "nounset", "-o", "pipefail", "-c", block.commands) // #nosec G204 -- From our own documents.
+			command.Dir = repositoryRoot
+			binaries, err := filepath.Abs(filepath.Join(repositoryRoot, "bin", "landscape"))
+			Expect(err).NotTo(HaveOccurred())
+			command.Env = append(os.Environ(), "KUBECONFIG="+ls.Kubeconfig(), "PATH="+binaries+":"+os.Getenv("PATH"))
+			output, err := command.CombinedOutput()
+			Expect(err).NotTo(HaveOccurred(), "%s\n%s", block.commands, output)
+		}, SpecTimeout(commandTimeout))
+	}
+})
 
 func readCommandBlocks() ([]commandBlock, error) {
 	var blocks []commandBlock

@@ -27,16 +27,6 @@ func TestE2E(t *testing.T) {
 	}
 }
 
-// The order matters: averages of the metering rules depend on the history of a Prometheus, which is that of pull as long as no
-// replica has been rolled.
-var _ = Describe("Landscape", func() {
-	fidelitySpecs()
-	handOverSpecs()
-	receiverSpecs()
-	federationSpecs()
-	documentationSpecs()
-})
-
 var failures []string
 
 var _ = ReportAfterEach(func(report SpecReport) {

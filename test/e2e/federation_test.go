@@ -44,128 +44,126 @@ func forEach(list client.ObjectList, do func(client.Object)) error {
 	})
 }
 
-func federationSpecs() {
-	Describe("Federation", Ordered, func() {
-		var ctx context.Context
+var _ = Describe("Federation", Ordered, func() {
+	var ctx context.Context
 
-		BeforeAll(func() {
-			expectAllPushed(context.Background())
-		})
+	BeforeAll(func() {
+		expectAllPushed(context.Background())
+	})
 
-		BeforeEach(func() {
-			ctx = context.Background()
-		})
+	BeforeEach(func() {
+		ctx = context.Background()
+	})
 
-		It("writes the metrics of every seed to both garden Prometheis under the seed's name", func() {
-			since := time.Now()
-			for _, seed := range []string{seedLocal, seedOther} {
-				expectFederated(ctx, seed, since)
-			}
+	It("writes the metrics of every seed to both garden Prometheis under the seed's name", func() {
+		since := time.Now()
+		for _, seed := range []string{seedLocal, seedOther} {
+			expectFederated(ctx, seed, since)
+		}
 
-			for _, replica := range landscape.GardenReplicas {
-				By("Look for what must not be in " + replica)
-				for _, query := range []string{
-					`{__name__="target_info"}`,
-					// What was pulled under another seed's name is shown for a while after pull has ended.
-					`{__name__=~"seed:.+|shoot:.+",seed!~"local|seed-2"}`,
-					`{otel_federation_job!=""}`,
-				} {
-					Eventually(func(g Gomega) {
-						g.Expect(ls.Prometheus(replica).Query(ctx, query)).To(BeEmpty(), query)
-					}).Should(Succeed())
-				}
-
-				By("Look at job and instance of the targets in " + replica)
-				// Those of pull, which have no seed, are shown for a while after pull has ended.
+		for _, replica := range landscape.GardenReplicas {
+			By("Look for what must not be in " + replica)
+			for _, query := range []string{
+				`{__name__="target_info"}`,
+				// What was pulled under another seed's name is shown for a while after pull has ended.
+				`{__name__=~"seed:.+|shoot:.+",seed!~"local|seed-2"}`,
+				`{otel_federation_job!=""}`,
+			} {
 				Eventually(func(g Gomega) {
-					targets, err := ls.Prometheus(replica).Query(ctx, `up{job="prometheus-aggregate"}`)
-					g.Expect(err).NotTo(HaveOccurred())
-					instances := map[string]string{}
-					for _, target := range targets {
-						instances[string(target.Metric["seed"])] = string(target.Metric["instance"])
-					}
-					g.Expect(instances).To(Equal(map[string]string{seedLocal: targetLocal, seedOther: targetOther}))
+					g.Expect(ls.Prometheus(replica).Query(ctx, query)).To(BeEmpty(), query)
 				}).Should(Succeed())
 			}
-		})
 
-		It("keeps to what runs if a providerConfig is bad, and says which field is", func() {
-			seedBefore, gardenBefore := workloadOf(ctx, ls.Seed(seedOther), constants.SeedCollectorName), workloadOf(ctx, ls.Runtime(), constants.GardenCollectorName)
-
-			Expect(gardener.EnableSeed(ctx, ls.VirtualGarden(), ls.Seed(seedOther), seedOther, rawConfig("SeedFederationConfig", `"scrape":{"interval":"5s","timeout":"10s"}`))).To(Succeed())
-			Expect(gardener.EnableGarden(ctx, ls.Runtime(), rawConfig("GardenFederationConfig", `"replicas":0`))).To(Succeed())
-
-			expectLastError(ctx, ls.Seed(seedOther), extensionsv1alpha1.ExtensionClassSeed, "spec.providerConfig.scrape.timeout")
-			expectLastError(ctx, ls.Runtime(), extensionsv1alpha1.ExtensionClassGarden, "spec.providerConfig.replicas")
-			Expect(workloadOf(ctx, ls.Seed(seedOther), constants.SeedCollectorName)).To(Equal(seedBefore))
-			Expect(workloadOf(ctx, ls.Runtime(), constants.GardenCollectorName)).To(Equal(gardenBefore))
-			expectFederated(ctx, seedOther, time.Now())
-
-			Expect(ls.EnableSeed(ctx, seedOther)).To(Succeed())
-			Expect(ls.EnableGarden(ctx)).To(Succeed())
-			expectSucceeded(ctx, ls.Seed(seedOther), extensionsv1alpha1.ExtensionClassSeed)
-			expectSucceeded(ctx, ls.Runtime(), extensionsv1alpha1.ExtensionClassGarden)
-		})
-
-		It("takes the credentials of a seed away that is removed, and federates a seed that is added", func() {
-			Expect(ls.DisableSeed(ctx, seedOther)).To(Succeed())
-			expectSeedClean(ctx, seedOther)
-			stopped := time.Now()
-
-			Expect(ls.RemoveSeed(ctx, seedOther)).To(Succeed())
+			By("Look at job and instance of the targets in " + replica)
+			// Those of pull, which have no seed, are shown for a while after pull has ended.
 			Eventually(func(g Gomega) {
-				err := ls.VirtualGarden().Get(ctx, credentialsKey(seedOther), &corev1.Secret{})
-				g.Expect(apierrors.IsNotFound(err)).To(BeTrue(), "Secret of the removed seed")
+				targets, err := ls.Prometheus(replica).Query(ctx, `up{job="prometheus-aggregate"}`)
+				g.Expect(err).NotTo(HaveOccurred())
+				instances := map[string]string{}
+				for _, target := range targets {
+					instances[string(target.Metric["seed"])] = string(target.Metric["instance"])
+				}
+				g.Expect(instances).To(Equal(map[string]string{seedLocal: targetLocal, seedOther: targetOther}))
 			}).Should(Succeed())
-			Expect(ls.VirtualGarden().Get(ctx, credentialsKey(seedLocal), &corev1.Secret{})).To(Succeed())
-			expectFederated(ctx, seedLocal, time.Now())
-			expectNotFederated(ctx, seedOther, stopped)
-
-			added := time.Now()
-			Expect(ls.AddSeed(ctx, seedOther)).To(Succeed())
-			Expect(ls.EnableSeed(ctx, seedOther)).To(Succeed())
-			expectFederated(ctx, seedOther, added)
-		})
-
-		It("leaves nothing behind when it is disabled, and starts by itself whichever side is enabled first", func() {
-			By("Disable it in the garden, which hands all seeds back to pull, and in the seeds")
-			expectAllPushed(ctx)
-			w := watchSeries(ctx)
-			Expect(ls.DisableGarden(ctx)).To(Succeed())
-			expectRolledBack(ctx)
-			w.expectAvailable(ctx, 2*ls.ScrapeInterval, seedLocal, seedOther)
-			// Gardener calls a Prometheus unhealthy that has just been started; no federated seed is missed.
-			w.expectFailedHealthChecks(ctx, HaveEach(HaveField("Metric", Or(
-				HaveKeyWithValue(model.LabelName("task"), BeElementOf(model.LabelValue("rule_evaluation:first_cycle"), model.LabelValue("rule_evaluation:unknown_status"))),
-				HaveKeyWithValue(model.LabelName("job"), BeElementOf(model.LabelValue("prometheus-garden"), model.LabelValue(constants.GardenCollectorName))),
-			))))
-			Expect(ls.DisableSeed(ctx, seedLocal)).To(Succeed())
-			Expect(ls.DisableSeed(ctx, seedOther)).To(Succeed())
-			for _, seed := range []string{seedLocal, seedOther} {
-				expectSeedClean(ctx, seed)
-			}
-			expectGardenClean(ctx)
-
-			By("Enable a seed before the garden")
-			enabled := time.Now()
-			Expect(ls.EnableSeed(ctx, seedOther)).To(Succeed())
-			expectSucceeded(ctx, ls.Seed(seedOther), extensionsv1alpha1.ExtensionClassSeed)
-			expectCredentialsCondition(ctx, ls.Seed(seedOther), gardencorev1beta1.ConditionProgressing,
-				"Credentials for seed "+seedOther+" have not been issued yet: is the extension enabled in the Garden?")
-			Expect(ls.EnableGarden(ctx)).To(Succeed())
-			expectSucceeded(ctx, ls.Runtime(), extensionsv1alpha1.ExtensionClassGarden)
-			expectFederated(ctx, seedOther, enabled)
-			expectCredentialsCondition(ctx, ls.Seed(seedOther), gardencorev1beta1.ConditionTrue, "https://otel-federation."+gardener.GardenIngressDomain)
-
-			By("Enable a seed after the garden")
-			enabled = time.Now()
-			Expect(ls.EnableSeed(ctx, seedLocal)).To(Succeed())
-			expectSucceeded(ctx, ls.Seed(seedLocal), extensionsv1alpha1.ExtensionClassSeed)
-			expectFederated(ctx, seedLocal, enabled)
-			expectAllPushed(ctx)
-		})
+		}
 	})
-}
+
+	It("keeps to what runs if a providerConfig is bad, and says which field is", func() {
+		seedBefore, gardenBefore := workloadOf(ctx, ls.Seed(seedOther), constants.SeedCollectorName), workloadOf(ctx, ls.Runtime(), constants.GardenCollectorName)
+
+		Expect(gardener.EnableSeed(ctx, ls.VirtualGarden(), ls.Seed(seedOther), seedOther, rawConfig("SeedFederationConfig", `"scrape":{"interval":"5s","timeout":"10s"}`))).To(Succeed())
+		Expect(gardener.EnableGarden(ctx, ls.Runtime(), rawConfig("GardenFederationConfig", `"replicas":0`))).To(Succeed())
+
+		expectLastError(ctx, ls.Seed(seedOther), extensionsv1alpha1.ExtensionClassSeed, "spec.providerConfig.scrape.timeout")
+		expectLastError(ctx, ls.Runtime(), extensionsv1alpha1.ExtensionClassGarden, "spec.providerConfig.replicas")
+		Expect(workloadOf(ctx, ls.Seed(seedOther), constants.SeedCollectorName)).To(Equal(seedBefore))
+		Expect(workloadOf(ctx, ls.Runtime(), constants.GardenCollectorName)).To(Equal(gardenBefore))
+		expectFederated(ctx, seedOther, time.Now())
+
+		Expect(ls.EnableSeed(ctx, seedOther)).To(Succeed())
+		Expect(ls.EnableGarden(ctx)).To(Succeed())
+		expectSucceeded(ctx, ls.Seed(seedOther), extensionsv1alpha1.ExtensionClassSeed)
+		expectSucceeded(ctx, ls.Runtime(), extensionsv1alpha1.ExtensionClassGarden)
+	})
+
+	It("takes the credentials of a seed away that is removed, and federates a seed that is added", func() {
+		Expect(ls.DisableSeed(ctx, seedOther)).To(Succeed())
+		expectSeedClean(ctx, seedOther)
+		stopped := time.Now()
+
+		Expect(ls.RemoveSeed(ctx, seedOther)).To(Succeed())
+		Eventually(func(g Gomega) {
+			err := ls.VirtualGarden().Get(ctx, credentialsKey(seedOther), &corev1.Secret{})
+			g.Expect(apierrors.IsNotFound(err)).To(BeTrue(), "Secret of the removed seed")
+		}).Should(Succeed())
+		Expect(ls.VirtualGarden().Get(ctx, credentialsKey(seedLocal), &corev1.Secret{})).To(Succeed())
+		expectFederated(ctx, seedLocal, time.Now())
+		expectNotFederated(ctx, seedOther, stopped)
+
+		added := time.Now()
+		Expect(ls.AddSeed(ctx, seedOther)).To(Succeed())
+		Expect(ls.EnableSeed(ctx, seedOther)).To(Succeed())
+		expectFederated(ctx, seedOther, added)
+	})
+
+	It("leaves nothing behind when it is disabled, and starts by itself whichever side is enabled first", func() {
+		By("Disable it in the garden, which hands all seeds back to pull, and in the seeds")
+		expectAllPushed(ctx)
+		w := watchSeries(ctx)
+		Expect(ls.DisableGarden(ctx)).To(Succeed())
+		expectRolledBack(ctx)
+		w.expectAvailable(ctx, 2*ls.ScrapeInterval, seedLocal, seedOther)
+		// Gardener calls a Prometheus unhealthy that has just been started; no federated seed is missed.
+		w.expectFailedHealthChecks(ctx, HaveEach(HaveField("Metric", Or(
+			HaveKeyWithValue(model.LabelName("task"), BeElementOf(model.LabelValue("rule_evaluation:first_cycle"), model.LabelValue("rule_evaluation:unknown_status"))),
+			HaveKeyWithValue(model.LabelName("job"), BeElementOf(model.LabelValue("prometheus-garden"), model.LabelValue(constants.GardenCollectorName))),
+		))))
+		Expect(ls.DisableSeed(ctx, seedLocal)).To(Succeed())
+		Expect(ls.DisableSeed(ctx, seedOther)).To(Succeed())
+		for _, seed := range []string{seedLocal, seedOther} {
+			expectSeedClean(ctx, seed)
+		}
+		expectGardenClean(ctx)
+
+		By("Enable a seed before the garden")
+		enabled := time.Now()
+		Expect(ls.EnableSeed(ctx, seedOther)).To(Succeed())
+		expectSucceeded(ctx, ls.Seed(seedOther), extensionsv1alpha1.ExtensionClassSeed)
+		expectCredentialsCondition(ctx, ls.Seed(seedOther), gardencorev1beta1.ConditionProgressing,
+			"Credentials for seed "+seedOther+" have not been issued yet: is the extension enabled in the Garden?")
+		Expect(ls.EnableGarden(ctx)).To(Succeed())
+		expectSucceeded(ctx, ls.Runtime(), extensionsv1alpha1.ExtensionClassGarden)
+		expectFederated(ctx, seedOther, enabled)
+		expectCredentialsCondition(ctx, ls.Seed(seedOther), gardencorev1beta1.ConditionTrue, "https://otel-federation."+gardener.GardenIngressDomain)
+
+		By("Enable a seed after the garden")
+		enabled = time.Now()
+		Expect(ls.EnableSeed(ctx, seedLocal)).To(Succeed())
+		expectSucceeded(ctx, ls.Seed(seedLocal), extensionsv1alpha1.ExtensionClassSeed)
+		expectFederated(ctx, seedLocal, enabled)
+		expectAllPushed(ctx)
+	})
+})
 
 // expectRolledBack waits until both replicas of the garden Prometheus have been started without an OTLP receiver, and have scraped since.
 func expectRolledBack(ctx context.Context) {

@@ -35,107 +35,105 @@ const (
 	reload = 8 * time.Second
 )
 
-func handOverSpecs() {
-	Describe("Hand-over", Ordered, func() {
-		var ctx context.Context
+var _ = Describe("Hand-over", Ordered, func() {
+	var ctx context.Context
 
-		BeforeAll(func() {
-			expectAllPushed(context.Background())
-		})
+	BeforeAll(func() {
+		expectAllPushed(context.Background())
+	})
 
-		BeforeEach(func() {
-			ctx = context.Background()
-		})
+	BeforeEach(func() {
+		ctx = context.Background()
+	})
 
-		It("takes one seed after the other from pull to push and back, and nobody notices", func() {
-			DeferCleanup(func() {
-				Expect(ls.ChangeCorpus(seedOther, corpus.Changes{})).To(Succeed())
-				for _, seed := range []string{seedLocal, seedOther} {
-					Expect(ls.EnableSeed(ctx, seed)).To(Succeed())
-				}
-			})
-			Expect(ls.ChangeCorpus(seedOther, corpus.Changes{Incidents: []string{corpus.IncidentShootControlPlane}})).To(Succeed())
-			expectFiring(ctx)
-			w := watchSeries(ctx)
-
-			By("Disable the extension in one seed, and in the other")
+	It("takes one seed after the other from pull to push and back, and nobody notices", func() {
+		DeferCleanup(func() {
+			Expect(ls.ChangeCorpus(seedOther, corpus.Changes{})).To(Succeed())
 			for _, seed := range []string{seedLocal, seedOther} {
-				Expect(ls.DisableSeed(ctx, seed)).To(Succeed())
-				expectState(ctx, seed, configv1alpha1.SeedFederationStatePull)
+				Expect(ls.EnableSeed(ctx, seed)).To(Succeed())
 			}
-			expectPulled(ctx, targetLocal, targetOther)
-
-			By("Enable it in one seed")
-			Expect(ls.EnableSeed(ctx, seedLocal)).To(Succeed())
-			expectState(ctx, seedLocal, configv1alpha1.SeedFederationStatePush)
-			expectPulled(ctx, targetOther)
-			expectFederatedParity(ctx, selectorsWithoutForeign())
-
-			By("Enable it in the other")
-			Expect(ls.EnableSeed(ctx, seedOther)).To(Succeed())
-			expectState(ctx, seedOther, configv1alpha1.SeedFederationStatePush)
-			expectPulled(ctx)
-			expectFederatedParity(ctx, landscape.Selectors())
-
-			w.expectUninterrupted(ctx, 2*ls.ScrapeInterval, seedLocal, seedOther)
-			w.expectAlertsKept(ctx)
-			w.expectHealthy(ctx)
-			expectNoRejections(ctx)
 		})
+		Expect(ls.ChangeCorpus(seedOther, corpus.Changes{Incidents: []string{corpus.IncidentShootControlPlane}})).To(Succeed())
+		expectFiring(ctx)
+		w := watchSeries(ctx)
 
-		It("pulls from a seed whose collector is killed, until it is back", func() {
-			w := watchSeries(ctx)
-			DeferCleanup(func() {
-				Expect(ls.StartSeedCollector(ctx, seedOther)).To(Succeed())
-			})
-			Expect(ls.StopSeedCollector(ctx, seedOther)).To(Succeed())
-			Eventually(func(g Gomega) {
-				g.Expect(stateOf(ctx, g, seedOther)).To(HaveField("Message", ContainSubstring("no complete scrape has arrived by push")))
-			}).Should(Succeed())
-			expectState(ctx, seedOther, configv1alpha1.SeedFederationStatePull)
-			expectPulled(ctx, targetOther)
-			Expect(stateOf(ctx, Default, seedLocal)).To(HaveField("State", configv1alpha1.SeedFederationStatePush))
+		By("Disable the extension in one seed, and in the other")
+		for _, seed := range []string{seedLocal, seedOther} {
+			Expect(ls.DisableSeed(ctx, seed)).To(Succeed())
+			expectState(ctx, seed, configv1alpha1.SeedFederationStatePull)
+		}
+		expectPulled(ctx, targetLocal, targetOther)
 
+		By("Enable it in one seed")
+		Expect(ls.EnableSeed(ctx, seedLocal)).To(Succeed())
+		expectState(ctx, seedLocal, configv1alpha1.SeedFederationStatePush)
+		expectPulled(ctx, targetOther)
+		expectFederatedParity(ctx, selectorsWithoutForeign())
+
+		By("Enable it in the other")
+		Expect(ls.EnableSeed(ctx, seedOther)).To(Succeed())
+		expectState(ctx, seedOther, configv1alpha1.SeedFederationStatePush)
+		expectPulled(ctx)
+		expectFederatedParity(ctx, landscape.Selectors())
+
+		w.expectUninterrupted(ctx, 2*ls.ScrapeInterval, seedLocal, seedOther)
+		w.expectAlertsKept(ctx)
+		w.expectHealthy(ctx)
+		expectNoRejections(ctx)
+	})
+
+	It("pulls from a seed whose collector is killed, until it is back", func() {
+		w := watchSeries(ctx)
+		DeferCleanup(func() {
 			Expect(ls.StartSeedCollector(ctx, seedOther)).To(Succeed())
-			expectState(ctx, seedOther, configv1alpha1.SeedFederationStatePush)
-			expectFederatedParity(ctx, landscape.Selectors())
-
-			w.expectUninterrupted(ctx, gardener.ReturnAfter(ls.ScrapeInterval)+2*ls.ScrapeInterval+reload, seedOther)
-			w.expectUninterrupted(ctx, 2*ls.ScrapeInterval, seedLocal)
-			w.expectHealthy(ctx)
-			expectNoRejections(ctx)
 		})
+		Expect(ls.StopSeedCollector(ctx, seedOther)).To(Succeed())
+		Eventually(func(g Gomega) {
+			g.Expect(stateOf(ctx, g, seedOther)).To(HaveField("Message", ContainSubstring("no complete scrape has arrived by push")))
+		}).Should(Succeed())
+		expectState(ctx, seedOther, configv1alpha1.SeedFederationStatePull)
+		expectPulled(ctx, targetOther)
+		Expect(stateOf(ctx, Default, seedLocal)).To(HaveField("State", configv1alpha1.SeedFederationStatePush))
 
-		It("lets push run as a shadow that nobody sees but who compares", func() {
-			w := watchSeries(ctx)
-			DeferCleanup(func() {
-				Expect(ls.HandOverBy(ctx, ls.HandOver)).To(Succeed())
-				expectAllPushed(ctx)
-			})
-			Expect(ls.HandOverBy(ctx, configv1alpha1.HandOverModeShadow)).To(Succeed())
-			for _, seed := range []string{seedLocal, seedOther} {
-				expectState(ctx, seed, configv1alpha1.SeedFederationStateShadow)
-			}
-			expectPulled(ctx, targetLocal, targetOther)
-			expectFederatedParity(ctx, landscape.Selectors())
-			expectShadowParity(ctx)
-			// No rule sees the shadow: all come to the results that they come to without it.
-			options := ruleOptions(ctx)
-			options.IgnoreExtraNames = true
-			expectParity(ctx, options)
+		Expect(ls.StartSeedCollector(ctx, seedOther)).To(Succeed())
+		expectState(ctx, seedOther, configv1alpha1.SeedFederationStatePush)
+		expectFederatedParity(ctx, landscape.Selectors())
 
+		w.expectUninterrupted(ctx, gardener.ReturnAfter(ls.ScrapeInterval)+2*ls.ScrapeInterval+reload, seedOther)
+		w.expectUninterrupted(ctx, 2*ls.ScrapeInterval, seedLocal)
+		w.expectHealthy(ctx)
+		expectNoRejections(ctx)
+	})
+
+	It("lets push run as a shadow that nobody sees but who compares", func() {
+		w := watchSeries(ctx)
+		DeferCleanup(func() {
 			Expect(ls.HandOverBy(ctx, ls.HandOver)).To(Succeed())
 			expectAllPushed(ctx)
-			// A change to or from Shadow rolls the collectors of the fan-out. The garden Prometheus may scrape one while it is away, but
-			// never finds none.
-			w.expectFailedHealthChecks(ctx, HaveEach(HaveField("Metric", And(
-				HaveKeyWithValue(model.LabelName("task"), model.LabelValue("target:down")),
-				HaveKeyWithValue(model.LabelName("job"), model.LabelValue(constants.GardenCollectorName)),
-			))))
-			w.expectUninterrupted(ctx, 2*ls.ScrapeInterval, seedLocal, seedOther)
 		})
+		Expect(ls.HandOverBy(ctx, configv1alpha1.HandOverModeShadow)).To(Succeed())
+		for _, seed := range []string{seedLocal, seedOther} {
+			expectState(ctx, seed, configv1alpha1.SeedFederationStateShadow)
+		}
+		expectPulled(ctx, targetLocal, targetOther)
+		expectFederatedParity(ctx, landscape.Selectors())
+		expectShadowParity(ctx)
+		// No rule sees the shadow: all come to the results that they come to without it.
+		options := ruleOptions(ctx)
+		options.IgnoreExtraNames = true
+		expectParity(ctx, options)
+
+		Expect(ls.HandOverBy(ctx, ls.HandOver)).To(Succeed())
+		expectAllPushed(ctx)
+		// A change to or from Shadow rolls the collectors of the fan-out. The garden Prometheus may scrape one while it is away, but
+		// never finds none.
+		w.expectFailedHealthChecks(ctx, HaveEach(HaveField("Metric", And(
+			HaveKeyWithValue(model.LabelName("task"), model.LabelValue("target:down")),
+			HaveKeyWithValue(model.LabelName("job"), model.LabelValue(constants.GardenCollectorName)),
+		))))
+		w.expectUninterrupted(ctx, 2*ls.ScrapeInterval, seedLocal, seedOther)
 	})
-}
+})
 
 // selectorsWithoutForeign are those of Gardener's federation, less the shape that says that it belongs to another seed: while one seed
 // pushes it and the other one is pulled, it is there under both names.

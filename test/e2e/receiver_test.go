@@ -32,94 +32,92 @@ import (
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/gardener"
 )
 
-func receiverSpecs() {
-	Describe("Receiver of the garden Prometheus", Ordered, func() {
-		var (
-			ctx    context.Context
-			before map[string]string
-		)
+var _ = Describe("Receiver of the garden Prometheus", Ordered, func() {
+	var (
+		ctx    context.Context
+		before map[string]string
+	)
 
-		// So that no seed is pulled for a while because this machine is slow.
-		BeforeAll(func() {
-			handOverAll(context.Background())
-		})
-
-		BeforeEach(func() {
-			ctx = context.Background()
-			before = gardenPrometheusWorkload(ctx)
-		})
-
-		It("stays as it is when gardener-resource-manager applies Gardener's Prometheus and its targets again", func() {
-			expectPulled(ctx)
-			// The first time only tells the API server that the fields which the hand-over has changed are gardener-resource-manager's, too.
-			reapplyGardenPrometheus(ctx)
-			expectApplied(ctx)
-			scrapeConfigsBefore := scrapeConfigVersions(ctx)
-			for range 3 {
-				reapplyGardenPrometheus(ctx)
-				expectApplied(ctx)
-			}
-			Expect(gardenPrometheusWorkload(ctx)).To(Equal(before))
-			Expect(scrapeConfigVersions(ctx)).To(Equal(scrapeConfigsBefore))
-		})
-
-		It("survives that one webhook replica is down, and then both, without a roll and without a lost sample", func() {
-			started := time.Now().Truncate(time.Second)
-			scale := func(replicas int32) {
-				GinkgoHelper()
-				Expect(ls.ScaleGardenExtension(ctx, replicas)).To(Succeed())
-				Eventually(func(g Gomega) {
-					deployment := &appsv1.Deployment{}
-					g.Expect(ls.Runtime().Get(ctx, client.ObjectKey{Namespace: gardener.NamespaceRuntimeExtension, Name: gardener.GardenExtensionDeployment}, deployment)).To(Succeed())
-					g.Expect(deployment.Status.ReadyReplicas).To(Equal(replicas))
-					pods := &corev1.PodList{}
-					g.Expect(ls.Runtime().List(ctx, pods, client.InNamespace(gardener.NamespaceRuntimeExtension))).To(Succeed())
-					g.Expect(pods.Items).To(HaveLen(int(replicas)))
-				}).Should(Succeed())
-			}
-			DeferCleanup(func() {
-				scale(gardener.GardenExtensionReplicas)
-			})
-
-			By("Stop one replica")
-			scale(1)
-			reapplyGardenPrometheus(ctx)
-			expectApplied(ctx)
-			Expect(gardenPrometheusWorkload(ctx)).To(Equal(before))
-
-			By("Stop the other one")
-			scale(0)
-			reapplyGardenPrometheus(ctx)
-			expectRefused(ctx)
-			Expect(gardenPrometheusWorkload(ctx)).To(Equal(before))
-			for _, seed := range []string{seedLocal, seedOther} {
-				expectFederated(ctx, seed, time.Now())
-			}
-
-			By("Start both again")
-			scale(gardener.GardenExtensionReplicas)
-			expectApplied(ctx)
-			Expect(gardenPrometheusWorkload(ctx)).To(Equal(before))
-			// Without the webhook, gardener-resource-manager may have brought the targets back. That loses nothing.
-			Eventually(func(g Gomega) {
-				g.Expect(pulledTargets(ctx, g)).To(BeEmpty())
-			}).Should(Succeed())
-
-			By("Look for gaps")
-			ended := time.Now().Add(-ls.ScrapeInterval).Truncate(time.Second)
-			for _, replica := range landscape.GardenReplicas {
-				for _, seed := range []string{seedLocal, seedOther} {
-					// Twice the interval is what the samples of one scrape may be apart from those of the next but one.
-					samples := rangeOf(ctx, replica, fmt.Sprintf(`count_over_time(up{job=%q,seed=%q}[%s])`, constants.JobPrometheusAggregate, seed, 2*ls.ScrapeInterval), started, ended, time.Second)
-					Expect(samples).To(HaveLen(1))
-					Expect(samples[0].Values).To(HaveEach(HaveField("Value", BeNumerically(">=", 1))), "samples of seed %s in %s", seed, replica)
-					Expect(samples[0].Values).To(HaveLen(int(ended.Sub(started)/time.Second)+1), "samples of seed %s in %s", seed, replica)
-				}
-			}
-			expectNoRejections(ctx)
-		})
+	// So that no seed is pulled for a while because this machine is slow.
+	BeforeAll(func() {
+		handOverAll(context.Background())
 	})
-}
+
+	BeforeEach(func() {
+		ctx = context.Background()
+		before = gardenPrometheusWorkload(ctx)
+	})
+
+	It("stays as it is when gardener-resource-manager applies Gardener's Prometheus and its targets again", func() {
+		expectPulled(ctx)
+		// The first time only tells the API server that the fields which the hand-over has changed are gardener-resource-manager's, too.
+		reapplyGardenPrometheus(ctx)
+		expectApplied(ctx)
+		scrapeConfigsBefore := scrapeConfigVersions(ctx)
+		for range 3 {
+			reapplyGardenPrometheus(ctx)
+			expectApplied(ctx)
+		}
+		Expect(gardenPrometheusWorkload(ctx)).To(Equal(before))
+		Expect(scrapeConfigVersions(ctx)).To(Equal(scrapeConfigsBefore))
+	})
+
+	It("survives that one webhook replica is down, and then both, without a roll and without a lost sample", func() {
+		started := time.Now().Truncate(time.Second)
+		scale := func(replicas int32) {
+			GinkgoHelper()
+			Expect(ls.ScaleGardenExtension(ctx, replicas)).To(Succeed())
+			Eventually(func(g Gomega) {
+				deployment := &appsv1.Deployment{}
+				g.Expect(ls.Runtime().Get(ctx, client.ObjectKey{Namespace: gardener.NamespaceRuntimeExtension, Name: gardener.GardenExtensionDeployment}, deployment)).To(Succeed())
+				g.Expect(deployment.Status.ReadyReplicas).To(Equal(replicas))
+				pods := &corev1.PodList{}
+				g.Expect(ls.Runtime().List(ctx, pods, client.InNamespace(gardener.NamespaceRuntimeExtension))).To(Succeed())
+				g.Expect(pods.Items).To(HaveLen(int(replicas)))
+			}).Should(Succeed())
+		}
+		DeferCleanup(func() {
+			scale(gardener.GardenExtensionReplicas)
+		})
+
+		By("Stop one replica")
+		scale(1)
+		reapplyGardenPrometheus(ctx)
+		expectApplied(ctx)
+		Expect(gardenPrometheusWorkload(ctx)).To(Equal(before))
+
+		By("Stop the other one")
+		scale(0)
+		reapplyGardenPrometheus(ctx)
+		expectRefused(ctx)
+		Expect(gardenPrometheusWorkload(ctx)).To(Equal(before))
+		for _, seed := range []string{seedLocal, seedOther} {
+			expectFederated(ctx, seed, time.Now())
+		}
+
+		By("Start both again")
+		scale(gardener.GardenExtensionReplicas)
+		expectApplied(ctx)
+		Expect(gardenPrometheusWorkload(ctx)).To(Equal(before))
+		// Without the webhook, gardener-resource-manager may have brought the targets back. That loses nothing.
+		Eventually(func(g Gomega) {
+			g.Expect(pulledTargets(ctx, g)).To(BeEmpty())
+		}).Should(Succeed())
+
+		By("Look for gaps")
+		ended := time.Now().Add(-ls.ScrapeInterval).Truncate(time.Second)
+		for _, replica := range landscape.GardenReplicas {
+			for _, seed := range []string{seedLocal, seedOther} {
+				// Twice the interval is what the samples of one scrape may be apart from those of the next but one.
+				samples := rangeOf(ctx, replica, fmt.Sprintf(`count_over_time(up{job=%q,seed=%q}[%s])`, constants.JobPrometheusAggregate, seed, 2*ls.ScrapeInterval), started, ended, time.Second)
+				Expect(samples).To(HaveLen(1))
+				Expect(samples[0].Values).To(HaveEach(HaveField("Value", BeNumerically(">=", 1))), "samples of seed %s in %s", seed, replica)
+				Expect(samples[0].Values).To(HaveLen(int(ended.Sub(started)/time.Second)+1), "samples of seed %s in %s", seed, replica)
+			}
+		}
+		expectNoRejections(ctx)
+	})
+})
 
 // scrapeConfigVersions identifies what is written of the ScrapeConfigs for the federation by pull.
 func scrapeConfigVersions(ctx context.Context) map[string]string {
