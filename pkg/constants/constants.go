@@ -59,6 +59,12 @@ const (
 	// Prometheus any more. Its value is since when, as RFC 3339.
 	AnnotationReleased = "otel-federation.extensions.gardener.cloud/released"
 
+	// AnnotationOperation is the annotation of the Extension of class garden that asks for an operation. The controller removes it
+	// when it has begun.
+	AnnotationOperation = "otel-federation.extensions.gardener.cloud/operation"
+	// OperationRotateSigningKey is the operation that replaces the key which signs the tokens of the seeds.
+	OperationRotateSigningKey = "rotate-signing-key"
+
 	// PullScrapeConfigName is the name of the ScrapeConfig in the namespace `garden` by which the garden Prometheus pulls from the
 	// aggregate Prometheus of the runtime cluster (pkg/component/observability/monitoring/prometheus/garden/scrapeconfigs.go).
 	PullScrapeConfigName = "garden-prometheus-aggregate"

@@ -59,8 +59,11 @@ func CertificateConfigs(host string) []manager.SecretConfigWithOptions {
 }
 
 // SigningKeyConfig returns the configuration of the key that signs the tokens of the seeds. The old key is kept, so that
-// tokens which it signed stay valid.
-func SigningKeyConfig() (secretsutils.ConfigInterface, []secretsmanager.GenerateOption) {
-	return &secretsutils.RSASecretConfig{Name: constants.SigningKeySecretName, Bits: signingKeyBits},
-		[]secretsmanager.GenerateOption{secretsmanager.Persist(), secretsmanager.Rotate(secretsmanager.KeepOld)}
+// tokens which it signed stay valid, unless it is not needed any more.
+func SigningKeyConfig(dropOld bool) (secretsutils.ConfigInterface, []secretsmanager.GenerateOption) {
+	options := []secretsmanager.GenerateOption{secretsmanager.Persist(), secretsmanager.Rotate(secretsmanager.KeepOld)}
+	if dropOld {
+		options = append(options, secretsmanager.IgnoreOldSecrets())
+	}
+	return &secretsutils.RSASecretConfig{Name: constants.SigningKeySecretName, Bits: signingKeyBits}, options
 }

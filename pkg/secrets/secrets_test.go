@@ -46,7 +46,7 @@ var _ = Describe("Secrets", func() {
 
 	Describe("#SigningKeyConfig", func() {
 		It("should describe a key whose predecessor is kept", func() {
-			config, options := SigningKeyConfig()
+			config, options := SigningKeyConfig(false)
 
 			Expect(config).To(Equal(&secretsutils.RSASecretConfig{Name: "otel-federation-signing-key", Bits: 3072}))
 			Expect(optionsOf(options).Persist).To(BeTrue())

@@ -6,14 +6,20 @@ package faults_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
+
+	configv1alpha1 "github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/v1alpha1"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/cluster"
@@ -97,6 +103,8 @@ var _ = DescribeTable("Fault", Serial, func(ctx SpecContext, f fault) {
 	Entry("aggregate killed", fault{inject: kill(seedCluster, "prometheus-aggregate-0", prometheusContainer), unscraped: 6}),
 	Entry("extension of both classes replaced", fault{inject: replaceExtension}),
 	Entry("operators and resource managers killed", fault{inject: killOperators}),
+	Entry("signing key rotated", fault{inject: rotateSigningKey}),
+	Entry("fan-out rolled by a change of its configuration", fault{inject: rollFanOut}),
 	Entry("API server of the runtime cluster stands still", fault{inject: process(cluster.NameRuntime+"-kube-apiserver", "pause"), lasts: 30 * time.Second, cure: process(cluster.NameRuntime+"-kube-apiserver", "continue")}),
 	Entry("WAN cut", fault{inject: wan(ingress.Faults{Cut: true}), lasts: time.Minute, cure: wan(ingress.Faults{})}),
 	Entry("WAN flaps every second", fault{inject: flap, cure: wan(ingress.Faults{})}),
@@ -165,6 +173,47 @@ func replaceExtension(ctx context.Context) {
 	} {
 		Expect(c.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(namespace))).To(Succeed())
 	}
+}
+
+// rotateSigningKey rotates the signing key until the new one signs and the seed has a token of it.
+func rotateSigningKey(ctx context.Context) {
+	credentials := func(g Gomega) string {
+		secret := &corev1.Secret{}
+		g.Expect(ls.Seed(seed).Get(ctx, client.ObjectKey{Namespace: gardener.Namespace, Name: constants.CredentialsSecretName}, secret)).To(Succeed())
+		return string(secret.Data[constants.DataKeyToken])
+	}
+	before := credentials(Default)
+	ex := &extensionsv1alpha1.Extension{ObjectMeta: metav1.ObjectMeta{Namespace: gardener.Namespace, Name: gardener.GardenExtensionName}}
+	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, constants.AnnotationOperation, constants.OperationRotateSigningKey)
+	Expect(ls.Runtime().Patch(ctx, ex, client.RawPatch(types.MergePatchType, patch))).To(Succeed())
+	Eventually(ctx, func(g Gomega) {
+		status, err := ls.FederationStatus(ctx)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(status.SigningKey).To(HaveValue(HaveField("Phase", configv1alpha1.SigningKeyPhaseCompleting)))
+		// Not the tokens themselves: they must not get into the output of a test that fails.
+		g.Expect(credentials(g) == before).To(BeFalse(), "the seed still has its old token")
+	}).Should(Succeed())
+}
+
+// rollFanOut rolls the replicas of the fan-out by a debug exporter, and again by taking it away.
+func rollFanOut(ctx context.Context) {
+	versions := func(g Gomega) map[string]string {
+		versions := map[string]string{}
+		for _, replica := range []int{0, 1} {
+			pod := &corev1.Pod{}
+			g.Expect(ls.Runtime().Get(ctx, client.ObjectKey{Namespace: gardener.Namespace, Name: fanOutPod(replica)}, pod)).To(Succeed())
+			versions[pod.Name] = string(pod.UID)
+		}
+		return versions
+	}
+	before := versions(Default)
+	Expect(gardener.EnableGarden(ctx, ls.Runtime(), gardener.WithDebugExporter(gardener.GardenProviderConfig(ls.ScrapeInterval, ls.HandOver)))).To(Succeed())
+	Eventually(ctx, func(g Gomega) {
+		for name, uid := range versions(g) {
+			g.Expect(uid).NotTo(Equal(before[name]), name)
+		}
+	}).Should(Succeed())
+	Expect(ls.EnableGarden(ctx)).To(Succeed())
 }
 
 // wan lets the WAN suffer on both ways: push crosses the gateway of the garden, pull that of the seed.

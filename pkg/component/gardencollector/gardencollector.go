@@ -49,6 +49,8 @@ const (
 // Interface contains the functions of the fan-out collector's deployer.
 type Interface interface {
 	component.DeployWaiter
+	// IsRolledOut says whether all replicas are of the version that Deploy deploys, and ready.
+	IsRolledOut(ctx context.Context) (bool, error)
 }
 
 // Ingress says how the fan-out is reached from outside the runtime cluster.

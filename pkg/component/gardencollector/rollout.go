@@ -7,6 +7,7 @@ package gardencollector
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
 	appsv1 "k8s.io/api/apps/v1"
@@ -31,21 +32,18 @@ func addChecksum(obj *otelv1beta1.OpenTelemetryCollector, jwks []byte) {
 // runs on as it is until the change of a StatefulSet's status leads here again. If the first does not become ready with what
 // is new, the others keep what works.
 func (g *gardenCollector) rollOneByOne(ctx context.Context, collectors []*otelv1beta1.OpenTelemetryCollector) error {
-	list := &appsv1.StatefulSetList{}
-	if err := g.client.List(ctx, list, client.InNamespace(g.namespace), client.MatchingLabels(collector.PodLabels(name))); err != nil {
-		return fmt.Errorf("failed to list the StatefulSets of the fan-out collector in namespace %s: %w", g.namespace, err)
+	sets, err := g.statefulSets(ctx)
+	if err != nil {
+		return err
 	}
-	existing := map[string]*appsv1.StatefulSet{}
 	oneIsAway := false
-	for i := range list.Items {
-		set := &list.Items[i]
-		existing[set.Name] = set
+	for _, set := range sets {
 		oneIsAway = oneIsAway || !IsReady(set)
 	}
 
 	for _, obj := range collectors {
-		set := existing[obj.Name+"-collector"]
-		if set == nil || !IsReady(set) || set.Spec.Template.Annotations[annotationChecksum] == obj.Spec.PodAnnotations[annotationChecksum] {
+		set := sets[obj.Name]
+		if set == nil || !IsReady(set) || isCurrent(set, obj) {
 			continue
 		}
 		if oneIsAway {
@@ -54,6 +52,39 @@ func (g *gardenCollector) rollOneByOne(ctx context.Context, collectors []*otelv1
 		oneIsAway = true
 	}
 	return nil
+}
+
+// IsRolledOut says whether all replicas are of the version that Deploy deploys, and ready.
+func (g *gardenCollector) IsRolledOut(ctx context.Context) (bool, error) {
+	sets, err := g.statefulSets(ctx)
+	if err != nil {
+		return false, err
+	}
+	for i := range g.values.Replicas {
+		obj := g.openTelemetryCollector(i)
+		if set := sets[obj.Name]; set == nil || !IsReady(set) || !isCurrent(set, obj) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// statefulSets returns the StatefulSets that the operator has made of the collectors, by the names of the latter.
+func (g *gardenCollector) statefulSets(ctx context.Context) (map[string]*appsv1.StatefulSet, error) {
+	list := &appsv1.StatefulSetList{}
+	if err := g.client.List(ctx, list, client.InNamespace(g.namespace), client.MatchingLabels(collector.PodLabels(name))); err != nil {
+		return nil, fmt.Errorf("failed to list the StatefulSets of the fan-out collector in namespace %s: %w", g.namespace, err)
+	}
+	sets := map[string]*appsv1.StatefulSet{}
+	for i := range list.Items {
+		sets[strings.TrimSuffix(list.Items[i].Name, "-collector")] = &list.Items[i]
+	}
+	return sets, nil
+}
+
+// isCurrent says whether a StatefulSet is of the version of a collector.
+func isCurrent(set *appsv1.StatefulSet, obj *otelv1beta1.OpenTelemetryCollector) bool {
+	return set.Spec.Template.Annotations[annotationChecksum] == obj.Spec.PodAnnotations[annotationChecksum]
 }
 
 // IsReady says whether all pods of a StatefulSet are of its newest version, and ready.

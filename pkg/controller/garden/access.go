@@ -80,7 +80,7 @@ func (a *actuator) destroyGardenAccess(ctx context.Context, namespace string, wa
 }
 
 // publishIssuerConfig tells the credentials controller how to issue credentials.
-func (a *actuator) publishIssuerConfig(ctx context.Context, namespace string, cfg *config.GardenFederationConfig, host string, signingKeys *signingKeys, certificates *certificates, receiverReady bool) error {
+func (a *actuator) publishIssuerConfig(ctx context.Context, namespace string, cfg *config.GardenFederationConfig, host, signingKey string, certificates *certificates, receiverReady bool) error {
 	if !receiverReady {
 		// No seed gets its first credentials while the garden Prometheus would refuse its samples. But nobody loses credentials
 		// because a replica is being replaced.
@@ -98,7 +98,7 @@ func (a *actuator) publishIssuerConfig(ctx context.Context, namespace string, cf
 	desired := (&credentials.IssuerConfig{
 		Endpoint:                endpoint(host),
 		CABundle:                string(certificates.bundle),
-		SigningKeySecretName:    signingKeys.secretName,
+		SigningKeySecretName:    signingKey,
 		TokenValidity:           *cfg.Token.Validity,
 		TokenRenewAfter:         *cfg.Token.RenewAfter,
 		SeedSelector:            cfg.SeedSelector,

@@ -61,7 +61,7 @@ func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extension
 		return err
 	}
 
-	signingKeys, err := a.generateSigningKeys(ctx, log, ex.Namespace)
+	signingKeys, err := a.generateSigningKeys(ctx, log, ex, cfg.Token.Validity.Duration)
 	if err != nil {
 		return err
 	}
@@ -83,8 +83,17 @@ func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extension
 	if values.Shadow, err = shadows(cfg, ex); err != nil {
 		return err
 	}
-	if err := gardencollector.New(a.client, ex.Namespace, *values).Deploy(ctx); err != nil {
+	fanOut := gardencollector.New(a.client, ex.Namespace, *values)
+	if err := fanOut.Deploy(ctx); err != nil {
 		return fmt.Errorf("failed to deploy the fan-out collector: %w", err)
+	}
+	rolledOut, err := fanOut.IsRolledOut(ctx)
+	if err != nil {
+		return err
+	}
+	signingKey, err := a.chooseSigningKey(ctx, log, ex, signingKeys, rolledOut)
+	if err != nil {
+		return err
 	}
 
 	if err := a.deployGardenAccess(ctx, ex.Namespace); err != nil {
@@ -94,7 +103,7 @@ func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extension
 	if err != nil {
 		return err
 	}
-	if err := a.publishIssuerConfig(ctx, ex.Namespace, cfg, host, signingKeys, certificates, receiver.ready); err != nil {
+	if err := a.publishIssuerConfig(ctx, ex.Namespace, cfg, host, signingKey, certificates, receiver.ready); err != nil {
 		return err
 	}
 

@@ -38,7 +38,7 @@ const (
 var keys []*rsa.PrivateKey
 
 var _ = BeforeSuite(func() {
-	for range 3 {
+	for range 5 {
 		key, err := rsa.GenerateKey(rand.Reader, 2048)
 		Expect(err).NotTo(HaveOccurred())
 		keys = append(keys, key)

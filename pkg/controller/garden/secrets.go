@@ -20,44 +20,9 @@ import (
 	secretsutils "github.com/gardener/gardener/pkg/utils/secrets"
 	secretsmanager "github.com/gardener/gardener/pkg/utils/secrets/manager"
 
-	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/credentials"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/secrets"
 )
-
-// signingKeys are the keys that sign and verify the tokens of the seeds.
-type signingKeys struct {
-	// secretName is the name of the Secret with the key to sign with.
-	secretName string
-	// jwks are the public keys of all keys whose tokens are to be accepted.
-	jwks    []byte
-	manager secretsmanager.Interface
-}
-
-func (a *actuator) generateSigningKeys(ctx context.Context, log logr.Logger, namespace string) (*signingKeys, error) {
-	sm, err := a.signingKeyManager(ctx, log, namespace)
-	if err != nil {
-		return nil, err
-	}
-
-	keyConfig, options := secrets.SigningKeyConfig()
-	current, err := sm.Generate(ctx, keyConfig, options...)
-	if err != nil {
-		return nil, fmt.Errorf("failed to generate the signing key: %w", err)
-	}
-
-	keys := []*corev1.Secret{current}
-	if old, found := sm.Get(constants.SigningKeySecretName, secretsmanager.Old); found {
-		keys = append(keys, old)
-	}
-
-	jwks, err := publicKeys(keys)
-	if err != nil {
-		return nil, err
-	}
-
-	return &signingKeys{secretName: current.Name, jwks: jwks, manager: sm}, nil
-}
 
 func publicKeys(secrets []*corev1.Secret) ([]byte, error) {
 	keys := make([]*rsa.PublicKey, 0, len(secrets))
@@ -144,14 +109,6 @@ func issuerOf(wildcard *corev1.Secret) ([]byte, error) {
 		}
 	}
 	return nil, nil
-}
-
-func (a *actuator) signingKeyManager(ctx context.Context, log logr.Logger, namespace string) (secretsmanager.Interface, error) {
-	sm, err := secretsmanager.New(ctx, log.WithName("secretsmanager"), a.clock, a.client, secrets.IdentitySigningKey, secretsmanager.WithNamespaces(namespace))
-	if err != nil {
-		return nil, fmt.Errorf("failed to create the secrets manager %s: %w", secrets.IdentitySigningKey, err)
-	}
-	return sm, nil
 }
 
 // cleanupSecrets deletes everything that the secrets managers have generated.

@@ -60,6 +60,15 @@ func GardenProviderConfig(scrapeInterval time.Duration, mode configv1alpha1.Hand
 	})
 }
 
+// WithDebugExporter adds the debug exporter to a providerConfig.
+func WithDebugExporter(providerConfig *runtime.RawExtension) *runtime.RawExtension {
+	config := map[string]any{}
+	// It was marshalled from such a map.
+	_ = json.Unmarshal(providerConfig.Raw, &config)
+	config["debugExporter"] = true
+	return rawExtension(config)
+}
+
 func rawExtension(config map[string]any) *runtime.RawExtension {
 	// Marshalling maps of strings does not fail.
 	data, _ := json.Marshal(config)

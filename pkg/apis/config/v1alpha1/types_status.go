@@ -19,7 +19,39 @@ type GardenFederationStatus struct {
 	// Seeds are the states of the seeds that push, or that could, sorted by name.
 	// +optional
 	Seeds []SeedFederationStatus `json:"seeds,omitempty"`
+	// SigningKey tells how far the last rotation is of the key that signs the tokens of the seeds. It is absent before the first one.
+	// +optional
+	SigningKey *SigningKeyStatus `json:"signingKey,omitempty"`
 }
+
+// SigningKeyStatus tells how far a rotation of the signing key is.
+type SigningKeyStatus struct {
+	// Phase is how far it is. Values: `Preparing` (the fan-out learns the new key, and tokens are signed with the old one),
+	// `Completing` (tokens are signed with the new key, and those that the old one has signed are accepted until they expire),
+	// `Completed` (only the new key exists).
+	Phase SigningKeyPhase `json:"phase"`
+	// InitiationTime is when the rotation began.
+	InitiationTime metav1.Time `json:"initiationTime"`
+	// SigningSince is since when the new key signs: all replicas of the fan-out knew it.
+	// +optional
+	SigningSince *metav1.Time `json:"signingSince,omitempty"`
+	// CompletionTime is when the old key was removed.
+	// +optional
+	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
+}
+
+// SigningKeyPhase is how far a rotation of the signing key is.
+type SigningKeyPhase string
+
+const (
+	// SigningKeyPhasePreparing means that the fan-out learns the new key, and that tokens are signed with the old one.
+	SigningKeyPhasePreparing SigningKeyPhase = "Preparing"
+	// SigningKeyPhaseCompleting means that tokens are signed with the new key, and that those which the old one has signed are accepted
+	// until they expire.
+	SigningKeyPhaseCompleting SigningKeyPhase = "Completing"
+	// SigningKeyPhaseCompleted means that only the new key exists.
+	SigningKeyPhaseCompleted SigningKeyPhase = "Completed"
+)
 
 // SeedFederationStatus tells by which way the samples of a seed reach the garden Prometheus.
 type SeedFederationStatus struct {
