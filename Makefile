@@ -111,7 +111,11 @@ test-integration: landscape-binaries ## Run the controllers against a real API s
 
 .PHONY: test-e2e
 test-e2e: landscape-binaries ## Run the end-to-end tests in a landscape of their own.
-	@bash hack/test-landscape.sh $(LANDSCAPE) $(LANDSCAPE_TEST_DIR) test/e2e 20
+	@bash hack/test-landscape.sh $(LANDSCAPE) $(LANDSCAPE_TEST_DIR) test/e2e 25
+
+.PHONY: test-e2e-long
+test-e2e-long: landscape-binaries ## Run the end-to-end tests that take too long for `make test`.
+	@LABELS=long bash hack/test-landscape.sh $(LANDSCAPE) $(LANDSCAPE_TEST_DIR) test/e2e 25
 
 .PHONY: test-breakage
 test-breakage: landscape-binaries ## Break the federation on purpose and see `make parity` name what broke (takes longer, not part of `make test`).

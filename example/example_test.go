@@ -7,10 +7,13 @@ package example_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -18,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
 
 	corevalidation "github.com/gardener/gardener/pkg/api/core/validation"
 	"github.com/gardener/gardener/pkg/apis/core"
@@ -27,8 +31,13 @@ import (
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
 	operatorv1alpha1 "github.com/gardener/gardener/pkg/apis/operator/v1alpha1"
 	"github.com/gardener/gardener/pkg/utils/gardener/operator"
+	. "github.com/gardener/gardener/pkg/utils/test/matchers"
 
+	"github.com/gardener/gardener-extension-otel-federation/charts"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/loader"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/v1alpha1"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/component/gardencollector"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/component/seedcollector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 )
 
@@ -90,14 +99,86 @@ func expectValid(registration *gardencorev1beta1.ControllerRegistration, deploym
 	Expect(corevalidation.ValidateControllerDeployment(internalDeployment)).To(BeEmpty())
 }
 
+// providerConfigs of the examples, in the order of the file.
+func gardenProviderConfigs() []*runtime.RawExtension {
+	GinkgoHelper()
+	var providerConfigs []*runtime.RawExtension
+	for _, garden := range objects[*operatorv1alpha1.Garden]("garden.yaml") {
+		Expect(garden.Spec.Extensions).To(HaveLen(1))
+		Expect(garden.Spec.Extensions[0].Type).To(Equal(constants.ExtensionType))
+		providerConfigs = append(providerConfigs, garden.Spec.Extensions[0].ProviderConfig)
+	}
+	return providerConfigs
+}
+
+func seedProviderConfigs() []*runtime.RawExtension {
+	GinkgoHelper()
+	var providerConfigs []*runtime.RawExtension
+	for _, seed := range objects[*gardencorev1beta1.Seed]("seed.yaml") {
+		Expect(seed.Spec.Extensions).To(HaveLen(1))
+		Expect(seed.Spec.Extensions[0].Type).To(Equal(constants.ExtensionType))
+		providerConfigs = append(providerConfigs, seed.Spec.Extensions[0].ProviderConfig)
+	}
+	return providerConfigs
+}
+
+// missing returns the paths of the fields of a configuration that none of the given ones has.
+func missing[T any](providerConfigs ...*runtime.RawExtension) []string {
+	GinkgoHelper()
+	contents := make([]map[string]any, len(providerConfigs))
+	for i, providerConfig := range providerConfigs {
+		Expect(json.Unmarshal(providerConfig.Raw, &contents[i])).To(Succeed())
+	}
+	return missingOf(reflect.TypeFor[T](), "", contents)
+}
+
+func missingOf(t reflect.Type, prefix string, contents []map[string]any) []string {
+	var paths []string
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		if name == "" {
+			continue // apiVersion and kind
+		}
+
+		var parts []map[string]any
+		found := false
+		for _, content := range contents {
+			value, ok := content[name]
+			found = found || ok
+			if part, ok := value.(map[string]any); ok {
+				parts = append(parts, part)
+			}
+		}
+
+		fieldType := t.Field(i).Type
+		if fieldType.Kind() == reflect.Pointer {
+			fieldType = fieldType.Elem()
+		}
+		switch {
+		case fieldType.Kind() == reflect.Struct && fieldType.PkgPath() == t.PkgPath():
+			paths = append(paths, missingOf(fieldType, prefix+name+".", parts)...)
+		case !found:
+			paths = append(paths, prefix+name)
+		}
+	}
+	return paths
+}
+
+func decodeChartFile(name string, into any) {
+	GinkgoHelper()
+	data, err := charts.Chart.ReadFile(charts.Name + "/" + name)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(yaml.Unmarshal(data, into)).To(Succeed())
+}
+
 var _ = Describe("Examples", func() {
 	It("should be known to this test", func() {
 		files, err := filepath.Glob("*.yaml")
 		Expect(err).NotTo(HaveOccurred())
 		Expect(files).To(ConsistOf(
 			"00-componentconfig.yaml",
-			"30-extension-garden.yaml",
-			"30-extension-seed.yaml",
+			"extension-garden.yaml",
+			"extension-seed.yaml",
 			"controller-registration.yaml",
 			"extension.yaml",
 			"garden.yaml",
@@ -129,12 +210,14 @@ var _ = Describe("Examples", func() {
 		Expect(deployment.InjectGardenKubeconfig).To(HaveValue(BeTrue()))
 		Expect(deployment.RuntimeClusterValues).NotTo(BeNil())
 		Expect(deployment.RuntimeClusterValues.Raw).To(MatchJSON(`{"replicaCount":2}`), "every replica serves the webhook")
-		Expect(deployment.Helm.OCIRepository.GetURL()).To(HavePrefix("europe-docker.pkg.dev/gardener-project/"))
 
 		By("Validate what gardener-operator makes of it in the virtual garden")
 		registration, controllerDeployment := operator.ControllerRegistrationForExtension(extensions[0])
 		expectValid(registration, controllerDeployment)
-		Expect(registration.Spec).To(Equal(objects[*gardencorev1beta1.ControllerRegistration]("controller-registration.yaml")[0].Spec))
+		shown := objects[*gardencorev1beta1.ControllerRegistration]("controller-registration.yaml")[0]
+		Expect(registration.Annotations).To(Equal(shown.Annotations))
+		Expect(registration.Spec).To(Equal(shown.Spec))
+		Expect(controllerDeployment.Helm).To(Equal(objects[*gardencorev1.ControllerDeployment]("controller-registration.yaml")[0].Helm))
 	})
 
 	It("should register the seed part with the virtual garden", func() {
@@ -157,48 +240,72 @@ var _ = Describe("Examples", func() {
 	})
 
 	It("should enable the extension in a Garden, with and without configuration", func() {
-		gardens := objects[*operatorv1alpha1.Garden]("garden.yaml")
-		Expect(gardens).To(HaveLen(2))
-		for _, garden := range gardens {
-			Expect(garden.Spec.Extensions).To(HaveLen(1))
-			Expect(garden.Spec.Extensions[0].Type).To(Equal(constants.ExtensionType))
-			_, err := loader.DecodeGardenFederationConfig(garden.Spec.Extensions[0].ProviderConfig)
-			Expect(err).NotTo(HaveOccurred())
-		}
-		Expect(gardens[0].Spec.Extensions[0].ProviderConfig).To(BeNil())
-		Expect(gardens[1].Spec.Extensions[0].ProviderConfig).NotTo(BeNil())
+		providerConfigs := gardenProviderConfigs()
+		Expect(providerConfigs).To(HaveLen(2))
+		Expect(providerConfigs[0]).To(BeNil())
+		Expect(missing[v1alpha1.GardenFederationConfig](providerConfigs[1:]...)).To(BeEmpty())
+
+		cfg, err := loader.DecodeGardenFederationConfig(providerConfigs[1])
+		Expect(err).NotTo(HaveOccurred())
+		defaults, err := loader.DecodeGardenFederationConfig(nil)
+		Expect(err).NotTo(HaveOccurred())
+		defaults.Resources = new(gardencollector.DefaultResources())
+		// There is no default to show.
+		defaults.Queue.Persistence.StorageClassName = new("default")
+		Expect(cfg).To(DeepEqual(defaults))
 	})
 
-	It("should enable the extension in a Seed, with and without configuration", func() {
-		seeds := objects[*gardencorev1beta1.Seed]("seed.yaml")
-		Expect(seeds).To(HaveLen(3))
-		for i, seed := range seeds {
-			Expect(seed.Spec.Extensions).To(HaveLen(1))
-			Expect(seed.Spec.Extensions[0].Type).To(Equal(constants.ExtensionType))
-			cfg, err := loader.DecodeSeedFederationConfig(seed.Spec.Extensions[0].ProviderConfig)
-			Expect(err).NotTo(HaveOccurred())
-			Expect(cfg.Garden != nil).To(Equal(i == 2))
-		}
-		Expect(seeds[0].Spec.Extensions[0].ProviderConfig).To(BeNil())
-		Expect(seeds[1].Spec.Extensions[0].ProviderConfig).NotTo(BeNil())
+	It("should enable the extension in a Seed, with and without configuration, and without the garden part", func() {
+		providerConfigs := seedProviderConfigs()
+		Expect(providerConfigs).To(HaveLen(3))
+		Expect(providerConfigs[0]).To(BeNil())
+		Expect(missing[v1alpha1.SeedFederationConfig](providerConfigs[1])).To(HaveEach(HavePrefix("garden.")))
+		Expect(missing[v1alpha1.SeedFederationConfig](providerConfigs[1:]...)).To(BeEmpty())
+
+		cfg, err := loader.DecodeSeedFederationConfig(providerConfigs[1])
+		Expect(err).NotTo(HaveOccurred())
+		defaults, err := loader.DecodeSeedFederationConfig(nil)
+		Expect(err).NotTo(HaveOccurred())
+		defaults.Selectors = seedcollector.DefaultSelectors()
+		defaults.Resources = new(seedcollector.DefaultResources())
+		// There are no defaults to show.
+		defaults.Compression.Level = new(int32(3))
+		defaults.Queue.Persistence.StorageClassName = new("default")
+		Expect(cfg).To(DeepEqual(defaults))
+
+		cfg, err = loader.DecodeSeedFederationConfig(providerConfigs[2])
+		Expect(err).NotTo(HaveOccurred())
+		Expect(cfg.Garden).NotTo(BeNil())
 	})
 
 	DescribeTable("should show the Extensions that Gardener creates",
-		func(file string, class extensionsv1alpha1.ExtensionClass, decode func(*runtime.RawExtension) error) {
+		func(file, name string, class extensionsv1alpha1.ExtensionClass, providerConfigs func() []*runtime.RawExtension) {
 			extensions := objects[*extensionsv1alpha1.Extension](file)
 			Expect(extensions).To(HaveLen(1))
 			Expect(extensions[0].Namespace).To(Equal("garden"))
+			Expect(extensions[0].Name).To(Equal(name))
 			Expect(extensions[0].Spec.Type).To(Equal(constants.ExtensionType))
 			Expect(extensions[0].Spec.Class).To(HaveValue(Equal(class)))
-			Expect(decode(extensions[0].Spec.ProviderConfig)).To(Succeed())
+			Expect(extensions[0].Spec.ProviderConfig).To(Equal(providerConfigs()[1]))
 		},
-		Entry("seed", "30-extension-seed.yaml", extensionsv1alpha1.ExtensionClassSeed, func(raw *runtime.RawExtension) error {
-			_, err := loader.DecodeSeedFederationConfig(raw)
-			return err
-		}),
-		Entry("garden", "30-extension-garden.yaml", extensionsv1alpha1.ExtensionClassGarden, func(raw *runtime.RawExtension) error {
-			_, err := loader.DecodeGardenFederationConfig(raw)
-			return err
-		}),
+		Entry("seed", "extension-seed.yaml", "otel-federation", extensionsv1alpha1.ExtensionClassSeed, seedProviderConfigs),
+		Entry("garden", "extension-garden.yaml", "garden-otel-federation", extensionsv1alpha1.ExtensionClassGarden, gardenProviderConfigs),
 	)
+
+	It("should carry the version of this repository, and so should the chart", func() {
+		data, err := os.ReadFile("../VERSION")
+		Expect(err).NotTo(HaveOccurred())
+		version := strings.TrimSpace(string(data))
+		repository := "europe-docker.pkg.dev/gardener-project/public/"
+		reference := repository + "charts/gardener/extensions/otel-federation:" + version
+		Expect(objects[*operatorv1alpha1.Extension]("extension.yaml")[0].Spec.Deployment.ExtensionDeployment.Helm.OCIRepository.GetURL()).To(Equal(reference))
+		Expect(objects[*gardencorev1.ControllerDeployment]("controller-registration.yaml")[0].Helm.OCIRepository.GetURL()).To(Equal(reference))
+
+		var chart struct{ Version string }
+		decodeChartFile("Chart.yaml", &chart)
+		Expect("v" + chart.Version).To(Equal(version))
+		var values struct{ Image string }
+		decodeChartFile("values.yaml", &values)
+		Expect(values.Image).To(Equal(repository + "gardener/extensions/otel-federation:" + version))
+	})
 })

@@ -12,7 +12,7 @@ set -o pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-generated=(':(glob)**/zz_generated.*.go' 'docs/api-reference')
+generated=(':(glob)**/zz_generated.*.go' 'docs/api-reference' 'example/extension.yaml' 'example/controller-registration.yaml')
 
 hack/update-codegen.sh
 

@@ -5,6 +5,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 # Starts a landscape, runs tests in it, and stops it.
+# LABELS selects specs; by default those without the label `long`.
 # Usage: hack/test-landscape.sh <landscape binary> <state directory> <folder of the tests> <minutes> [further flags of `landscape up`]
 
 set -o errexit
@@ -25,5 +26,5 @@ echo "> Run ${tests}"
 trap '"${landscape}" down --dir "${directory}"' EXIT
 
 "${landscape}" up --dir "${directory}" --seeds 2 --corpus-series 700 --scrape-interval 5s --reference "$@"
-LANDSCAPE_DIR="${PWD}/${directory}" go test -v -timeout="${minutes}m" -count=1 "./${tests}/..." -ginkgo.v
+LANDSCAPE_DIR="${PWD}/${directory}" go test -v -timeout="${minutes}m" -count=1 "./${tests}/..." -ginkgo.v -ginkgo.label-filter="${LABELS:-!long}"
 echo "> ${tests} took $(( (SECONDS - started + 30) / 60 )) minutes ($(( SECONDS - started )) seconds)"

@@ -4,7 +4,8 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-# Generates the helpers (zz_generated.*.go) and the reference documentation of the configuration API.
+# Generates the helpers (zz_generated.*.go) and the reference documentation of the configuration API, and the manifests by which the
+# extension is installed.
 
 set -o errexit
 set -o nounset
@@ -47,3 +48,5 @@ mkdir -p "$(dirname "${REFERENCE}")"
   --output-path "${REFERENCE}" \
   --max-depth 10 \
   --log-level ERROR
+
+hack/generate-manifests.sh

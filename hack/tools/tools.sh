@@ -4,8 +4,8 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-# To be sourced from the root of the repository. Builds the tools that hack/tools/go.mod and
-# hack/tools/golangci-lint/go.mod pin.
+# To be sourced from the root of the repository. Builds the tools that hack/tools/go.mod pins, and those that have a module of their
+# own below hack/tools.
 
 TOOLS_BIN_DIR="$(pwd)/bin/tools"
 
@@ -18,8 +18,8 @@ require_tools() {
 
   for tool in "$@"; do
     module_dir="hack/tools"
-    if [[ "${tool}" == "golangci-lint" ]]; then
-      module_dir="hack/tools/golangci-lint"
+    if [[ -d "hack/tools/${tool}" ]]; then
+      module_dir="hack/tools/${tool}"
     fi
 
     package="$(cd "${module_dir}" && go list -f '{{.ImportPath}}' tool | grep "/${tool}\$")" ||

@@ -105,7 +105,7 @@ var _ = Describe("Hand-over", Ordered, func() {
 		expectNoRejections(ctx)
 	})
 
-	It("lets push run as a shadow that nobody sees but who compares", func() {
+	It("lets push run as a shadow that nobody sees but who compares", Label("long"), func() {
 		w := watchSeries(ctx)
 		DeferCleanup(func() {
 			Expect(ls.HandOverBy(ctx, ls.HandOver)).To(Succeed())

@@ -80,9 +80,12 @@ func identities() []identity {
 	return all
 }
 
+// labelFilter is that of `make test-e2e`.
+const labelFilter = "!long"
+
 // Only a whole run that has succeeded says which permissions are needed.
 var _ = ReportAfterSuite("permissions", func(ctx SpecContext, report Report) {
-	if !report.SuiteSucceeded || len(report.SuiteConfig.FocusStrings) > 0 || len(report.SuiteConfig.SkipStrings) > 0 {
+	if !report.SuiteSucceeded || len(report.SuiteConfig.FocusStrings) > 0 || len(report.SuiteConfig.SkipStrings) > 0 || report.SuiteConfig.LabelFilter != labelFilter {
 		return
 	}
 
