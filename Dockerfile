@@ -12,10 +12,11 @@ RUN go mod download
 
 COPY . .
 ARG EFFECTIVE_VERSION=v0.0.0-unknown
-ARG TARGETOS=linux
+ARG TARGETOS
 ARG TARGETARCH
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -buildvcs=false \
-    -ldflags="-s -w -X k8s.io/component-base/version.gitVersion=$EFFECTIVE_VERSION" \
+    -ldflags="-s -w -X k8s.io/component-base/version.gitVersion=$EFFECTIVE_VERSION \
+    -X k8s.io/component-base/version/verflag.programName=gardener-extension-otel-federation" \
     -o /output/gardener-extension-otel-federation ./cmd/gardener-extension-otel-federation
 
 ############# gardener-extension-otel-federation

@@ -36,7 +36,8 @@ type watched struct {
 	pendingSince map[string]model.SampleValue
 }
 
-// watchSeries begins to watch a transition, from a moment on at which the garden is healthy.
+// watchSeries begins to watch a transition, from a moment on at which the garden is healthy, and has as many series as some time
+// before: an incident of the spec before may just have ended.
 func watchSeries(ctx context.Context) *watched {
 	EventuallyWithOffset(1, func(g Gomega) {
 		for _, replica := range landscape.GardenReplicas {
@@ -44,6 +45,13 @@ func watchSeries(ctx context.Context) *watched {
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(samples).To(HaveLen(1), replica)
 			g.Expect(samples[0].Value).To(BeEquivalentTo(1), replica)
+			for _, seed := range []string{seedLocal, seedOther} {
+				series := fmt.Sprintf("count(%s)[%s:1s]", federatedOf(seed), 4*ls.ScrapeInterval)
+				samples, err := ls.Prometheus(replica).Query(ctx, fmt.Sprintf("max_over_time(%s) - min_over_time(%s)", series, series))
+				g.Expect(err).NotTo(HaveOccurred())
+				g.Expect(samples).To(HaveLen(1), replica)
+				g.Expect(samples[0].Value).To(BeZero(), "change of the number of series of seed %s in %s", seed, replica)
+			}
 		}
 	}).Should(Succeed())
 

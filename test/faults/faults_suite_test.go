@@ -23,7 +23,6 @@ func TestFaults(t *testing.T) {
 }
 
 const (
-	seedLocal = landscape.SeedRuntime
 	// seed is the seed that suffers. It is a cluster of its own, so that a WAN is between it and the garden.
 	seed        = "seed-2"
 	seedCluster = "seed-2"
