@@ -14,6 +14,7 @@ import (
 	"github.com/Masterminds/semver/v3"
 	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -38,7 +39,8 @@ type Problem struct {
 // CheckCollectorKind checks that OpenTelemetryCollectors can be created. The reader must not be a cache.
 func CheckCollectorKind(ctx context.Context, reader client.Reader, namespace string) (*Problem, error) {
 	err := reader.List(ctx, &otelv1beta1.OpenTelemetryCollectorList{}, client.InNamespace(namespace), client.Limit(1))
-	if meta.IsNoMatchError(err) {
+	// The latter is the answer if the kind was there before.
+	if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
 		return &Problem{
 			Reason: conditions.ReasonCollectorKindMissing,
 			Message: "The kind OpenTelemetryCollector (" + otelv1beta1.GroupVersion.String() + ") does not exist in this cluster. gardener-operator and gardenlet of Gardener v1.150 and later install it; " +

@@ -11,8 +11,10 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -45,6 +47,12 @@ var _ = Describe("Compatibility", func() {
 			Expect(err).NotTo(HaveOccurred())
 			Expect(problem.Reason).To(Equal("CollectorKindMissing"))
 			Expect(problem.Message).To(ContainSubstring("feature gate OpenTelemetryCollector"))
+		})
+
+		It("should say the same if the kind has been removed", func() {
+			problem, err := check(apierrors.NewNotFound(schema.GroupResource{}, ""))
+			Expect(err).NotTo(HaveOccurred())
+			Expect(problem.Reason).To(Equal("CollectorKindMissing"))
 		})
 
 		It("should fail if it cannot find out", func() {

@@ -9,13 +9,13 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/common/model"
 
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/gardener"
 )
@@ -47,9 +47,21 @@ func samplesOf(ctx context.Context, prometheus, selector string, from, to time.T
 		for _, pair := range stream.Values {
 			series[int64(pair.Timestamp)] = float64(pair.Value)
 		}
-		all[stream.Metric.String()] = series
+		all[asInAggregate(stream.Metric)] = series
 	}
 	return all
+}
+
+// asInAggregate returns the name of a series with the labels that it has in the aggregate.
+func asInAggregate(metric model.Metric) string {
+	metric = metric.Clone()
+	for _, label := range []model.LabelName{"seed", "prometheus", "prometheus_replica"} {
+		delete(metric, label)
+	}
+	if metric["job"] == constants.JobPrometheusAggregate {
+		delete(metric, "job")
+	}
+	return metric.String()
 }
 
 // scrapesIn are the times at which the seed was scraped, as far as one of the given Prometheis knows.
@@ -108,12 +120,11 @@ func compare(of, with samples) findings {
 
 // wrong counts the samples of rising series that the aggregate did not have at that time: a scrape takes the newest sample.
 func wrong(of, aggregate samples) int {
+	GinkgoHelper()
 	count := 0
 	for name, series := range of {
-		source, ok := aggregate[withoutSeed(name)]
-		if !ok {
-			continue
-		}
+		source := aggregate[name]
+		Expect(source).NotTo(BeEmpty(), "samples of %s in the aggregate", name)
 		for t, value := range series {
 			if !wasCurrent(source, t, value) {
 				count++
@@ -121,12 +132,6 @@ func wrong(of, aggregate samples) int {
 		}
 	}
 	return count
-}
-
-// withoutSeed takes the label away by which a series differs from that of the aggregate.
-func withoutSeed(name string) string {
-	name = strings.Replace(name, fmt.Sprintf(", seed=%q", seed), "", 1)
-	return strings.Replace(name, `job="prometheus-aggregate", `, "", 1)
 }
 
 func wasCurrent(source map[int64]float64, t int64, value float64) bool {

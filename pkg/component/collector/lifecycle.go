@@ -12,6 +12,7 @@ import (
 	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -78,7 +79,7 @@ func waitUntilNoneIsLeft(ctx context.Context, c client.Client, namespace, name, 
 	return retry.Until(ctx, waitInterval, func(ctx context.Context) (bool, error) {
 		for _, list := range lists {
 			err := c.List(ctx, list, client.InNamespace(namespace), client.MatchingLabels{v1beta1constants.LabelApp: name})
-			if meta.IsNoMatchError(err) {
+			if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
 				continue
 			}
 			if err != nil {
