@@ -242,12 +242,3 @@ func (a *actuator) setReceiverCondition(ctx context.Context, ex *extensionsv1alp
 	}
 	return conditions.Set(ctx, a.client, a.clock, ex, conditions.TypeReceiverReady, status, receiver.reason, receiver.message)
 }
-
-func (a *actuator) setIngressCondition(ctx context.Context, ex *extensionsv1alpha1.Extension, host string, ingress *gardencollector.Ingress) error {
-	if ingress == nil {
-		return conditions.Set(ctx, a.client, a.clock, ex, conditions.TypeIngressReady, gardencorev1beta1.ConditionProgressing, conditions.ReasonGatewayMissing,
-			fmt.Sprintf("The fan-out is not exposed yet: Gateway and VirtualService %s/%s of the garden Prometheus, whose ingress gateway it shares, do not exist.", ex.Namespace, gatewayName))
-	}
-	return conditions.Set(ctx, a.client, a.clock, ex, conditions.TypeIngressReady, gardencorev1beta1.ConditionTrue, conditions.ReasonExposed,
-		fmt.Sprintf("The fan-out is exposed as %s.", endpoint(host)))
-}

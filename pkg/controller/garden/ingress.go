@@ -13,9 +13,12 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
+	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
 	operatorv1alpha1 "github.com/gardener/gardener/pkg/apis/operator/v1alpha1"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/gardencollector"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/conditions"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 )
 
@@ -57,6 +60,15 @@ func (a *actuator) ingress(ctx context.Context, namespace, host string, certific
 		}, nil
 	}
 	return nil, nil
+}
+
+func (a *actuator) setIngressCondition(ctx context.Context, ex *extensionsv1alpha1.Extension, host string, ingress *gardencollector.Ingress) error {
+	if ingress == nil {
+		return conditions.Set(ctx, a.client, a.clock, ex, conditions.TypeIngressReady, gardencorev1beta1.ConditionProgressing, conditions.ReasonGatewayMissing,
+			fmt.Sprintf("The fan-out is not exposed yet: Gateway and VirtualService %s/%s of the garden Prometheus, whose ingress gateway it shares, do not exist.", ex.Namespace, gatewayName))
+	}
+	return conditions.Set(ctx, a.client, a.clock, ex, conditions.TypeIngressReady, gardencorev1beta1.ConditionTrue, conditions.ReasonExposed,
+		fmt.Sprintf("The fan-out is exposed as %s.", endpoint(host)))
 }
 
 // aggregatePrometheusHost returns the host of the aggregate Prometheus in the runtime cluster, or nothing if the runtime cluster is not a seed.
