@@ -42,8 +42,6 @@ var _ = Describe("Chart", func() {
 					keys = append(keys, key)
 				}
 				Expect(keys).To(ConsistOf(append(slices.Clone(c.objects),
-					"ClusterRole//"+c.name,
-					"ClusterRoleBinding//"+c.name,
 					"ConfigMap/"+c.namespace+"/"+c.name+"-config",
 					"Deployment/"+c.namespace+"/"+c.name,
 					"PodDisruptionBudget/"+c.namespace+"/"+c.name,

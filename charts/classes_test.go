@@ -26,7 +26,7 @@ type class struct {
 	strategy                                           appsv1.DeploymentStrategy
 }
 
-// Only the garden part has a webhook. The specs list what they compare completely, so that nothing of it gets into the seed part.
+// Only the garden part has a webhook, and permissions outside of namespaces. The specs list what they compare completely, so that nothing of it gets into the seed part.
 var (
 	seed = class{
 		name: "gardener-extension-otel-federation", namespace: seedNamespace, extensionClass: "seed", priorityClassName: "gardener-system-900",
@@ -47,6 +47,8 @@ var (
 		},
 		env: []corev1.EnvVar{namespaceFromField("WEBHOOK_CONFIG_NAMESPACE")},
 		objects: []string{
+			"ClusterRole//gardener-extension-otel-federation-runtime",
+			"ClusterRoleBinding//gardener-extension-otel-federation-runtime",
 			"NetworkPolicy/garden/prometheus-garden-from-gardener-extension-otel-federation-runtime",
 			"NetworkPolicy/" + runtimeNamespace + "/gardener-extension-otel-federation-runtime-to-prometheus-garden",
 		},

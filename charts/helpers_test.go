@@ -126,6 +126,9 @@ func (r rendered) expectBindings(releaseNamespace, name string) {
 		Expect(binding.RoleRef).To(Equal(rbacv1.RoleRef{APIGroup: "rbac.authorization.k8s.io", Kind: "Role", Name: name}))
 		Expect(binding.Subjects).To(Equal(subjects))
 	}
+	if _, ok := r["ClusterRoleBinding//"+name]; !ok {
+		return
+	}
 	binding := get[*rbacv1.ClusterRoleBinding](r, "ClusterRoleBinding", "", name)
 	Expect(binding.RoleRef).To(Equal(rbacv1.RoleRef{APIGroup: "rbac.authorization.k8s.io", Kind: "ClusterRole", Name: name}))
 	Expect(binding.Subjects).To(Equal(subjects))

@@ -16,7 +16,6 @@ var _ = Describe("Permissions", func() {
 	It("should give the seed part these permissions", func() {
 		objects := render(seedNamespace, seedValues())
 
-		Expect(objects.permissions("", seed.name)).To(ConsistOf("gardens.operator.gardener.cloud: list"))
 		Expect(objects.permissions(seedNamespace, seed.name)).To(ConsistOf(
 			"leases.coordination.k8s.io: create",
 			"leases.coordination.k8s.io["+seed.name+"-leader-election]: get,update",

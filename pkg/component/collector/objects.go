@@ -16,19 +16,12 @@ import (
 
 	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
 	resourcesv1alpha1 "github.com/gardener/gardener/pkg/apis/resources/v1alpha1"
-	"github.com/gardener/gardener/pkg/component/observability/monitoring/prometheus/garden"
-	"github.com/gardener/gardener/pkg/component/observability/monitoring/prometheus/seed"
 	monitoringutils "github.com/gardener/gardener/pkg/component/observability/monitoring/utils"
 )
 
-// ScrapeAnnotations admit the Prometheus that scrapes the collector to its metrics port: the garden Prometheus in the runtime
-// cluster, the seed Prometheus elsewhere. The operator hands them down to the Services, where Gardener looks for them.
-func ScrapeAnnotations(isGardenCluster bool) map[string]string {
-	scrapeTargets := v1beta1constants.LabelNetworkPolicySeedScrapeTargets
-	if isGardenCluster {
-		scrapeTargets = v1beta1constants.LabelNetworkPolicyGardenScrapeTargets
-	}
-
+// ScrapeAnnotations admit the Prometheis that reach the given targets (like [v1beta1constants.LabelNetworkPolicySeedScrapeTargets]) to
+// the collector's metrics port. The operator hands them down to the Services, where Gardener looks for them.
+func ScrapeAnnotations(scrapeTargets string) map[string]string {
 	return map[string]string{
 		resourcesv1alpha1.NetworkPolicyFromPolicyAnnotationPrefix + scrapeTargets + resourcesv1alpha1.NetworkPolicyFromPolicyAnnotationSuffix: fmt.Sprintf(`[{"protocol":"TCP","port":%d}]`, MetricsPort),
 	}
@@ -42,13 +35,8 @@ func ServiceAccount(name, namespace string, labels map[string]string) *corev1.Se
 	}
 }
 
-// ServiceMonitor returns the ServiceMonitor for a collector's own metrics.
-func ServiceMonitor(name, namespace string, isGardenCluster bool) *monitoringv1.ServiceMonitor {
-	prometheusLabel := seed.Label
-	if isGardenCluster {
-		prometheusLabel = garden.Label
-	}
-
+// ServiceMonitor returns the ServiceMonitor by which the Prometheus with the given label scrapes a collector's own metrics.
+func ServiceMonitor(name, namespace, prometheusLabel string) *monitoringv1.ServiceMonitor {
 	return &monitoringv1.ServiceMonitor{
 		ObjectMeta: monitoringutils.ConfigObjectMeta(name, namespace, prometheusLabel),
 		Spec: monitoringv1.ServiceMonitorSpec{

@@ -24,6 +24,7 @@ import (
 	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
 	"github.com/gardener/gardener/pkg/client/kubernetes"
 	"github.com/gardener/gardener/pkg/component"
+	"github.com/gardener/gardener/pkg/component/observability/monitoring/prometheus/garden"
 	"github.com/gardener/gardener/pkg/utils"
 	gardenerutils "github.com/gardener/gardener/pkg/utils/gardener"
 	"github.com/gardener/gardener/pkg/utils/managedresources"
@@ -178,7 +179,7 @@ func (g *gardenCollector) openTelemetryCollector(replica int32) *otelv1beta1.Ope
 		ServiceAccountName: name,
 		Namespace:          g.namespace,
 		Labels:             utils.MergeStringMaps(getLabels(), networkPolicyLabels()),
-		Annotations:        collector.ScrapeAnnotations(true),
+		Annotations:        collector.ScrapeAnnotations(v1beta1constants.LabelNetworkPolicyGardenScrapeTargets),
 		Image:              g.values.Image,
 		PriorityClassName:  v1beta1constants.PriorityClassNameGardenSystem100,
 		Resources:          g.values.Resources,
@@ -240,7 +241,7 @@ func (g *gardenCollector) service() *corev1.Service {
 }
 
 func (g *gardenCollector) serviceMonitor() *monitoringv1.ServiceMonitor {
-	return collector.ServiceMonitor(name, g.namespace, true)
+	return collector.ServiceMonitor(name, g.namespace, garden.Label)
 }
 
 func (g *gardenCollector) vpa(replica int32) *vpaautoscalingv1.VerticalPodAutoscaler {

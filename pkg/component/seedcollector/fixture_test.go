@@ -211,15 +211,6 @@ func variants() []variant {
 			},
 		},
 		{
-			name:   "the garden's runtime cluster",
-			values: func(v *Values) { v.IsGardenCluster = true },
-			expect: func(obj *otelv1beta1.OpenTelemetryCollector) {
-				obj.Annotations = map[string]string{
-					"networking.resources.gardener.cloud/from-all-garden-scrape-targets-allowed-ports": `[{"protocol":"TCP","port":8888}]`,
-				}
-			},
-		},
-		{
 			name: "a memory limit",
 			values: func(v *Values) {
 				v.Resources.Limits = corev1.ResourceList{"memory": resource.MustParse("500Mi")}

@@ -21,6 +21,7 @@ import (
 	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
 	"github.com/gardener/gardener/pkg/client/kubernetes"
 	"github.com/gardener/gardener/pkg/component"
+	"github.com/gardener/gardener/pkg/component/observability/monitoring/prometheus/aggregate"
 	"github.com/gardener/gardener/pkg/utils"
 	gardenerutils "github.com/gardener/gardener/pkg/utils/gardener"
 	"github.com/gardener/gardener/pkg/utils/managedresources"
@@ -57,8 +58,6 @@ type Destination struct {
 type Values struct {
 	// Image is the collector's image.
 	Image string
-	// IsGardenCluster says whether the seed is the garden's runtime cluster.
-	IsGardenCluster bool
 	// Destination is where the samples go. As long as it is nil only the objects around the collector are deployed.
 	Destination *Destination
 	// ScrapeInterval and ScrapeTimeout are those of the federation.
@@ -141,7 +140,7 @@ func (s *seedCollector) openTelemetryCollector() *otelv1beta1.OpenTelemetryColle
 		ServiceAccountName: name,
 		Namespace:          s.namespace,
 		Labels:             utils.MergeStringMaps(getLabels(), networkPolicyLabels()),
-		Annotations:        collector.ScrapeAnnotations(s.values.IsGardenCluster),
+		Annotations:        collector.ScrapeAnnotations(v1beta1constants.LabelNetworkPolicySeedScrapeTargets),
 		Image:              s.values.Image,
 		PriorityClassName:  v1beta1constants.PriorityClassNameSeedSystem600,
 		Resources:          s.values.Resources,
@@ -159,8 +158,10 @@ func (s *seedCollector) serviceAccount() *corev1.ServiceAccount {
 	return collector.ServiceAccount(name, s.namespace, getLabels())
 }
 
+// serviceMonitor is for the aggregate Prometheus: it has the seed's alerts. In the garden's runtime cluster, a collector that stops
+// would turn the Garden unhealthy if the garden Prometheus scraped it.
 func (s *seedCollector) serviceMonitor() *monitoringv1.ServiceMonitor {
-	return collector.ServiceMonitor(name, s.namespace, s.values.IsGardenCluster)
+	return collector.ServiceMonitor(name, s.namespace, aggregate.Label)
 }
 
 func (s *seedCollector) vpa() *vpaautoscalingv1.VerticalPodAutoscaler {

@@ -72,7 +72,7 @@ var _ = Describe("SeedCollector", func() {
 			Expect(deploy()).To(consistOf(
 				expectedCollector().DeepCopy(),
 				collectortest.ServiceAccount(name),
-				collectortest.ServiceMonitor(name, "seed"),
+				collectortest.ServiceMonitor(name, "aggregate"),
 				collectortest.VerticalPodAutoscaler(name, name),
 			))
 		})
@@ -81,17 +81,7 @@ var _ = Describe("SeedCollector", func() {
 			values.Destination = nil
 			Expect(deploy()).To(consistOf(
 				collectortest.ServiceAccount(name),
-				collectortest.ServiceMonitor(name, "seed"),
-				collectortest.VerticalPodAutoscaler(name, name),
-			))
-		})
-
-		It("should let the garden Prometheus scrape the collector in the garden's runtime cluster", func() {
-			values.Destination = nil
-			values.IsGardenCluster = true
-			Expect(deploy()).To(consistOf(
-				collectortest.ServiceAccount(name),
-				collectortest.ServiceMonitor(name, "garden"),
+				collectortest.ServiceMonitor(name, "aggregate"),
 				collectortest.VerticalPodAutoscaler(name, name),
 			))
 		})

@@ -22,7 +22,6 @@ import (
 	"github.com/gardener/gardener/extensions/pkg/controller/extension"
 	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
-	operatorv1alpha1 "github.com/gardener/gardener/pkg/apis/operator/v1alpha1"
 	"github.com/gardener/gardener/pkg/component"
 	kubernetesutils "github.com/gardener/gardener/pkg/utils/kubernetes"
 
@@ -160,30 +159,12 @@ func (a *actuator) values(ctx context.Context, cfg *config.SeedFederationConfig,
 		return nil, fmt.Errorf("failed to find the image of the collector: %w", err)
 	}
 
-	isGardenCluster, err := a.clusterIsGarden(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("failed to find out whether the seed is the garden's runtime cluster: %w", err)
-	}
-
 	values := newValues(cfg)
 	values.Image = image
-	values.IsGardenCluster = isGardenCluster
 	values.Destination = destination
 	return values, nil
 }
 
 func (a *actuator) setCredentialsCondition(ctx context.Context, ex *extensionsv1alpha1.Extension, status gardencorev1beta1.ConditionStatus, reason, message string) error {
 	return conditions.Set(ctx, a.client, a.clock, ex, conditions.TypeCredentialsValid, status, reason, message)
-}
-
-// clusterIsGarden follows gardenlet: a cluster with a Garden is the garden's runtime cluster.
-func (a *actuator) clusterIsGarden(ctx context.Context) (bool, error) {
-	gardens := &operatorv1alpha1.GardenList{}
-	if err := a.reader.List(ctx, gardens, client.Limit(1)); err != nil {
-		if meta.IsNoMatchError(err) {
-			return false, nil
-		}
-		return false, err
-	}
-	return len(gardens.Items) > 0, nil
 }

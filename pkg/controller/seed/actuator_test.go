@@ -26,7 +26,6 @@ import (
 	"github.com/gardener/gardener/extensions/pkg/controller/extension"
 	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
-	operatorv1alpha1 "github.com/gardener/gardener/pkg/apis/operator/v1alpha1"
 	resourcesv1alpha1 "github.com/gardener/gardener/pkg/apis/resources/v1alpha1"
 	"github.com/gardener/gardener/pkg/client/kubernetes"
 	. "github.com/gardener/gardener/pkg/utils/test/matchers"
@@ -88,7 +87,7 @@ var _ = Describe("Actuator", func() {
 		GinkgoHelper()
 		Expect(managedResource()).To(NewManagedResourceConsistOfObjectsMatcher(c)(
 			collectortest.ServiceAccount(name),
-			collectortest.ServiceMonitor(name, "seed"),
+			collectortest.ServiceMonitor(name, "aggregate"),
 			collectortest.VerticalPodAutoscaler(name, name),
 		))
 	}
@@ -224,13 +223,7 @@ var _ = Describe("Actuator", func() {
 			Expect(scrapeConfig(collector())["params"]).To(Equal(map[string]any{"match[]": []any{`{__name__="a"}`, `{__name__="b"}`}}))
 		})
 
-		It("should let the garden Prometheus scrape the collector if there is a Garden", func() {
-			Expect(c.Create(ctx, &operatorv1alpha1.Garden{ObjectMeta: metav1.ObjectMeta{Name: "local"}})).To(Succeed())
-			Expect(reconcile()).To(Succeed())
-			Expect(managedResource()).To(NewManagedResourceContainsObjectsMatcher(c)(collectortest.ServiceMonitor(name, "garden")))
-		})
-
-		Context("when the kinds of Garden and collector do not exist", func() {
+		Context("when the kind of the collector does not exist", func() {
 			BeforeEach(func() {
 				reader = readerWithError(&meta.NoKindMatchError{})
 			})
@@ -268,10 +261,8 @@ var _ = Describe("Actuator", func() {
 			It("should fail", func() {
 				failing = &otelv1beta1.OpenTelemetryCollectorList{}
 				Expect(reconcile()).To(MatchError("failed to find out whether OpenTelemetryCollectors can be created in namespace garden: no permission"))
-				failing = &operatorv1alpha1.GardenList{}
+				failing = nil
 				Expect(reconcile()).To(MatchError("failed to get OpenTelemetryCollector garden/otel-federation-seed: no permission"))
-				Expect(c.Create(ctx, secret)).To(Succeed())
-				Expect(reconcile()).To(MatchError("failed to find out whether the seed is the garden's runtime cluster: no permission"))
 			})
 		})
 	})

@@ -29,7 +29,7 @@ const (
 	selector      = `{__name__=~"test.+"}`
 	otherSelector = `{other="selector"}`
 	seedsQuery    = `up{job="prometheus-aggregate"}`
-	namesQuery    = `count by (__name__) ({__name__=~".+",__name__!~"garden:otel_federation_.+",job!~"prometheus-garden|otel-federation-garden|otel-federation-seed"})`
+	namesQuery    = `count by (__name__) ({__name__=~".+",__name__!~"garden:otel_federation_.+",job!~"prometheus-garden|otel-federation-garden"})`
 	interval      = time.Minute
 )
 

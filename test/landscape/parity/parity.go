@@ -71,9 +71,9 @@ func DefaultSelectors() []string {
 }
 
 // DefaultExcludeJobs are the jobs whose series are left out by default: the metrics of each Prometheus about itself, and those
-// of the collectors, which only the garden Prometheus scrapes.
+// of the fan-out, which only the garden Prometheus scrapes.
 func DefaultExcludeJobs() []string {
-	return []string{"prometheus-garden", constants.GardenCollectorName, constants.SeedCollectorName}
+	return []string{"prometheus-garden", constants.GardenCollectorName}
 }
 
 // Validate returns an error if the options cannot be used.
