@@ -41,6 +41,7 @@ import (
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/credentials"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/credentialscopy"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/fanoutqueues"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/garden"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/handover"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/lease"
@@ -182,6 +183,11 @@ func addGardenControllers(ctx context.Context, mgr manager.Manager, opts *option
 	handover.DefaultAddOptions.ExtensionClasses = opts.general.Completed().ExtensionClasses
 	handover.DefaultAddOptions.Connection = connection
 	if err := handover.AddToManager(ctx, mgr); err != nil {
+		return err
+	}
+
+	fanoutqueues.DefaultAddOptions.ExtensionClasses = opts.general.Completed().ExtensionClasses
+	if err := fanoutqueues.AddToManager(ctx, mgr); err != nil {
 		return err
 	}
 	return addWebhooks(ctx, mgr, opts)

@@ -16,6 +16,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
+	"github.com/gardener/gardener/pkg/utils"
+
 	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config"
 )
 
@@ -28,6 +30,9 @@ func QueueFor(cfg config.QueueConfiguration) Queue {
 		StorageClassName: cfg.Persistence.StorageClassName,
 	}
 }
+
+// LabelInstance is on each PersistentVolumeClaim and has the name of the collector whose queue it is for.
+const LabelInstance = "app.kubernetes.io/instance"
 
 func claimName(collectorName string) string {
 	return collectorName + "-" + queueVolumeName
@@ -44,7 +49,7 @@ func DeployClaim(ctx context.Context, c client.Client, collectorName, namespace 
 
 	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: claimName(collectorName), Namespace: namespace}}
 	if _, err := controllerutil.CreateOrPatch(ctx, c, claim, func() error {
-		claim.Labels = labels
+		claim.Labels = utils.MergeStringMaps(labels, map[string]string{LabelInstance: collectorName})
 
 		isNew := claim.CreationTimestamp.IsZero()
 		if isNew {

@@ -7,6 +7,7 @@ package gardencollector
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,8 +26,12 @@ const (
 	processorSeed     = "attributes/seed"
 	processorDenied   = "filter/denied"
 	processorShadow   = "transform/shadow"
-	exporterPrefix    = "otlp_http/"
-	pipeline          = "metrics"
+	// ExporterPrefix is what comes before the name of the replica of the garden Prometheus in the names of the exporters.
+	ExporterPrefix  = "otlp_http/"
+	pipeline        = "metrics"
+	forwardPrefix   = "forward/"
+	detachedPrefix  = "filter/"
+	pipelineSubtype = pipeline + "/"
 
 	// otlpPath is the path of Prometheus' OTLP receiver. The exporter appends `/v1/metrics`.
 	otlpPath = "/api/v1/otlp"
@@ -48,22 +53,50 @@ func (g *gardenCollector) config() otelv1beta1.Config {
 
 	processors, processorNames := g.processors()
 	exporters, exporterNames := g.exporters()
+	pipelines := map[string]*otelv1beta1.Pipeline{pipeline: {
+		Receivers:  []string{receiver},
+		Processors: processorNames,
+		Exporters:  exporterNames,
+	}}
+	connectors := g.detach(pipelines, processors)
 
 	return otelv1beta1.Config{
 		Extensions: &otelv1beta1.AnyConfig{Object: extensions},
 		Receivers:  otelv1beta1.AnyConfig{Object: map[string]any{receiver: otlpReceiver()}},
 		Processors: &otelv1beta1.AnyConfig{Object: processors},
 		Exporters:  otelv1beta1.AnyConfig{Object: exporters},
+		Connectors: connectors,
 		Service: otelv1beta1.Service{
 			Extensions: append(extensionNames, authenticator),
 			Telemetry:  &otelv1beta1.AnyConfig{Object: collector.Telemetry()},
-			Pipelines: map[string]*otelv1beta1.Pipeline{pipeline: {
-				Receivers:  []string{receiver},
-				Processors: processorNames,
-				Exporters:  exporterNames,
-			}},
+			Pipelines:  pipelines,
 		},
 	}
+}
+
+// detach takes the exporters of detached replicas of the garden Prometheus out of the pipeline. Each gets one of its own that drops all
+// that is new, so that a full queue in front of it refuses nothing that the other replica wants. What is in the queue is still
+// delivered, and the metrics of the processor count what is dropped.
+func (g *gardenCollector) detach(pipelines map[string]*otelv1beta1.Pipeline, processors map[string]any) *otelv1beta1.AnyConfig {
+	if len(g.values.DetachedReplicas) == 0 {
+		return nil
+	}
+
+	connectors := map[string]any{}
+	for _, replica := range g.values.DetachedReplicas {
+		exporters := pipelines[pipeline].Exporters
+		if i := slices.Index(exporters, ExporterPrefix+replica); i >= 0 {
+			exporters[i] = forwardPrefix + replica
+			connectors[forwardPrefix+replica] = map[string]any{}
+			processors[detachedPrefix+replica] = map[string]any{"error_mode": "propagate", "metric_conditions": []any{`metric.name != ""`}}
+			pipelines[pipelineSubtype+replica] = &otelv1beta1.Pipeline{
+				Receivers:  []string{forwardPrefix + replica},
+				Processors: []string{detachedPrefix + replica},
+				Exporters:  []string{ExporterPrefix + replica},
+			}
+		}
+	}
+	return &otelv1beta1.AnyConfig{Object: connectors}
 }
 
 // oidc verifies signature, issuer, audience and expiry of the tokens with public keys from a file: no network is needed.
@@ -160,8 +193,8 @@ func (g *gardenCollector) exporters() (map[string]any, []string) {
 
 	for _, host := range g.values.PrometheusHosts {
 		podName, _, _ := strings.Cut(host, ".")
-		exporters[exporterPrefix+podName] = g.prometheusExporter(host)
-		names = append(names, exporterPrefix+podName)
+		exporters[ExporterPrefix+podName] = g.prometheusExporter(host)
+		names = append(names, ExporterPrefix+podName)
 	}
 
 	if g.values.DebugExporter {

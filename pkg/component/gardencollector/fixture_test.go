@@ -65,6 +65,7 @@ func ingress() *Ingress {
 func expectedCollector(collectorName string) *otelv1beta1.OpenTelemetryCollector {
 	obj := collectortest.OpenTelemetryCollector(collectorName, name, image)
 	obj.Labels["networking.gardener.cloud/to-dns"] = "allowed"
+	obj.Labels["otel-federation.extensions.gardener.cloud/receives"] = "true"
 	obj.Labels["networking.resources.gardener.cloud/to-prometheus-garden-tcp-9090"] = "allowed"
 	obj.Annotations = map[string]string{
 		"networking.resources.gardener.cloud/from-all-garden-scrape-targets-allowed-ports": `[{"protocol":"TCP","port":8888}]`,
@@ -203,6 +204,21 @@ func variants() []variant {
 				obj.Spec.Config.Exporters.Object["debug"] = map[string]any{"verbosity": "basic"}
 				pipeline := obj.Spec.Config.Service.Pipelines["metrics"]
 				pipeline.Exporters = append(pipeline.Exporters, "debug")
+			},
+		},
+		{
+			name:   "a detached replica of the garden Prometheus",
+			values: func(v *Values) { v.DetachedReplicas = []string{"prometheus-garden-1"} },
+			expect: func(obj *otelv1beta1.OpenTelemetryCollector) {
+				cfg := &obj.Spec.Config
+				cfg.Connectors = &otelv1beta1.AnyConfig{Object: map[string]any{"forward/prometheus-garden-1": map[string]any{}}}
+				cfg.Processors.Object["filter/prometheus-garden-1"] = map[string]any{"error_mode": "propagate", "metric_conditions": []any{`metric.name != ""`}}
+				cfg.Service.Pipelines["metrics"].Exporters = []string{"otlp_http/prometheus-garden-0", "forward/prometheus-garden-1"}
+				cfg.Service.Pipelines["metrics/prometheus-garden-1"] = &otelv1beta1.Pipeline{
+					Receivers:  []string{"forward/prometheus-garden-1"},
+					Processors: []string{"filter/prometheus-garden-1"},
+					Exporters:  []string{"otlp_http/prometheus-garden-1"},
+				}
 			},
 		},
 		{

@@ -39,6 +39,9 @@ const (
 	// Port is the port on which the fan-out receives OTLP over HTTP.
 	Port = 4318
 
+	// LabelReceives is on the pods that the seeds' samples are sent to. One that leaves the fan-out has it no more.
+	LabelReceives = "otel-federation.extensions.gardener.cloud/receives"
+
 	portName = "http-otlp"
 
 	jwksName      = name + "-jwks"
@@ -79,6 +82,11 @@ type Values struct {
 	Queue collector.Queue
 	// PrometheusHosts are host and port of every replica of the garden Prometheus.
 	PrometheusHosts []string
+	// DetachedReplicas are the names of the pods of those replicas of the garden Prometheus that get nothing new, because a queue in
+	// front of them would become full. What is in the queues is still delivered to them.
+	DetachedReplicas []string
+	// DrainedCollectors are the names of collectors with an empty queue that receive nothing any more.
+	DrainedCollectors []string
 	// JWKS is the set of public keys that verify the seeds' tokens.
 	JWKS []byte
 	// DeniedSeeds are the names of the seeds whose samples are dropped.
@@ -112,17 +120,20 @@ func (g *gardenCollector) Deploy(ctx context.Context) error {
 		g.podDisruptionBudget(),
 	}
 
+	sets, err := g.statefulSets(ctx)
+	if err != nil {
+		return err
+	}
 	var collectors []*otelv1beta1.OpenTelemetryCollector
-	for i := range g.values.Replicas {
+	for _, i := range g.replicas(sets) {
 		if err := collector.DeployClaim(ctx, g.client, collectorName(i), g.namespace, getLabels(), g.values.Queue); err != nil {
 			return err
 		}
-		collectors = append(collectors, g.openTelemetryCollector(i))
-		objects = append(objects, collectors[i], g.vpa(i))
+		obj := g.openTelemetryCollector(i)
+		collectors = append(collectors, obj)
+		objects = append(objects, obj, g.vpa(i))
 	}
-	if err := g.rollOneByOne(ctx, collectors); err != nil {
-		return err
-	}
+	rollOneByOne(sets, collectors)
 
 	if g.values.Ingress != nil {
 		ingressObjects, err := g.ingressObjects()
@@ -139,8 +150,11 @@ func (g *gardenCollector) Deploy(ctx context.Context) error {
 		return fmt.Errorf("failed to serialize the objects of the fan-out collector: %w", err)
 	}
 
-	return managedresources.CreateForSeedWithLabels(ctx, g.client, g.namespace, name, false,
-		map[string]string{v1beta1constants.LabelCareConditionType: v1beta1constants.ObservabilityComponentsHealthy}, data)
+	if err := managedresources.CreateForSeedWithLabels(ctx, g.client, g.namespace, name, false,
+		map[string]string{v1beta1constants.LabelCareConditionType: v1beta1constants.ObservabilityComponentsHealthy}, data); err != nil {
+		return err
+	}
+	return g.deleteAbandonedClaims(ctx, sets, collectors)
 }
 
 // Destroy deletes the ManagedResource of the fan-out collector.
@@ -174,11 +188,16 @@ func collectorName(replica int32) string {
 }
 
 func (g *gardenCollector) openTelemetryCollector(replica int32) *otelv1beta1.OpenTelemetryCollector {
+	labels := utils.MergeStringMaps(getLabels(), networkPolicyLabels())
+	if replica < g.values.Replicas {
+		labels[LabelReceives] = "true"
+	}
+
 	obj := collector.New(collector.Values{
 		Name:               collectorName(replica),
 		ServiceAccountName: name,
 		Namespace:          g.namespace,
-		Labels:             utils.MergeStringMaps(getLabels(), networkPolicyLabels()),
+		Labels:             labels,
 		Annotations:        collector.ScrapeAnnotations(v1beta1constants.LabelNetworkPolicyGardenScrapeTargets),
 		Image:              g.values.Image,
 		PriorityClassName:  v1beta1constants.PriorityClassNameGardenSystem100,
@@ -223,7 +242,7 @@ func (g *gardenCollector) service() *corev1.Service {
 		Spec: corev1.ServiceSpec{
 			Type:           corev1.ServiceTypeClusterIP,
 			IPFamilyPolicy: new(corev1.IPFamilyPolicyPreferDualStack),
-			Selector:       collector.PodLabels(name),
+			Selector:       utils.MergeStringMaps(collector.PodLabels(name), map[string]string{LabelReceives: "true"}),
 			Ports: []corev1.ServicePort{{
 				Name:       portName,
 				Port:       Port,

@@ -32,12 +32,14 @@ func expectedJWKS() *corev1.ConfigMap {
 }
 
 func expectedService() *corev1.Service {
+	selector := collectortest.PodSelector(name)
+	selector["otel-federation.extensions.gardener.cloud/receives"] = "true"
 	return &corev1.Service{
 		ObjectMeta: expectedMeta(name),
 		Spec: corev1.ServiceSpec{
 			Type:           "ClusterIP",
 			IPFamilyPolicy: new(corev1.IPFamilyPolicyPreferDualStack),
-			Selector:       collectortest.PodSelector(name),
+			Selector:       selector,
 			Ports: []corev1.ServicePort{{
 				Name:       "http-otlp",
 				Port:       4318,

@@ -24,18 +24,14 @@ const annotationChecksum = "checksum/collector"
 
 // addChecksum annotates the pods of a collector with a checksum over all that they are made of.
 func addChecksum(obj *otelv1beta1.OpenTelemetryCollector, jwks []byte) {
-	obj.Spec.PodAnnotations = map[string]string{annotationChecksum: utils.ComputeChecksum([]any{obj.Spec, string(jwks)})}
+	obj.Spec.PodAnnotations = map[string]string{annotationChecksum: utils.ComputeChecksum([]any{obj.Spec, obj.Labels, string(jwks)})}
 }
 
 // rollOneByOne holds those collectors back whose turn has not come, so that the seeds always find one that is ready. Nothing else
 // would: each is a StatefulSet of its own. The operator leaves a collector alone that is not managed (`managementState`), so it
 // runs on as it is until the change of a StatefulSet's status leads here again. If the first does not become ready with what
 // is new, the others keep what works.
-func (g *gardenCollector) rollOneByOne(ctx context.Context, collectors []*otelv1beta1.OpenTelemetryCollector) error {
-	sets, err := g.statefulSets(ctx)
-	if err != nil {
-		return err
-	}
+func rollOneByOne(sets map[string]*appsv1.StatefulSet, collectors []*otelv1beta1.OpenTelemetryCollector) {
 	oneIsAway := false
 	for _, set := range sets {
 		oneIsAway = oneIsAway || !IsReady(set)
@@ -51,7 +47,6 @@ func (g *gardenCollector) rollOneByOne(ctx context.Context, collectors []*otelv1
 		}
 		oneIsAway = true
 	}
-	return nil
 }
 
 // IsRolledOut says whether all replicas are of the version that Deploy deploys, and ready.

@@ -11,12 +11,15 @@ import (
 	. "github.com/onsi/gomega"
 	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	fakeclient "sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/gardener/gardener/pkg/client/kubernetes"
 
+	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
 	. "github.com/gardener/gardener-extension-otel-federation/pkg/component/gardencollector"
 	"github.com/gardener/gardener-extension-otel-federation/test/utils/collectortest"
 )
@@ -110,5 +113,48 @@ var _ = Describe("Rolling of the fan-out", func() {
 		operate(second, 0)
 		values.Image = "collector:v2"
 		Expect(states()).To(Equal([]otelv1beta1.ManagementStateType{managed, managed}))
+	})
+
+	Context("with less replicas than before", func() {
+		BeforeEach(func() {
+			values.Queue = collector.Queue{Capacity: capacity, Storage: collector.StoragePersistentVolume, Size: resource.MustParse("1Gi")}
+			operate(first, 1)
+			operate(second, 1)
+			values.Replicas = 1
+		})
+
+		claims := func() []string {
+			GinkgoHelper()
+			list := &corev1.PersistentVolumeClaimList{}
+			Expect(c.List(ctx, list)).To(Succeed())
+			var names []string
+			for _, claim := range list.Items {
+				names = append(names, claim.Name)
+			}
+			return names
+		}
+
+		It("should send nothing new to the one that leaves, and keep it until its queue is empty", func() {
+			collectors := deploy()
+			Expect(collectors[first].Labels).To(HaveKey(LabelReceives))
+			Expect(collectors[second].Labels).NotTo(HaveKey(LabelReceives))
+			Expect(collectors[second].Spec.ManagementState).To(Equal(managed))
+			Expect(collectors[second].Spec.PodAnnotations).NotTo(Equal(collectors[first].Spec.PodAnnotations), "it must be rolled")
+			Expect(claims()).To(ConsistOf(first+"-queue", second+"-queue"))
+		})
+
+		It("should remove it when its queue is empty, and then its volume", func() {
+			values.DrainedCollectors = []string{first, second}
+			Expect(New(c, collectortest.Namespace, values).Deploy(ctx)).To(Succeed())
+			Expect(collectortest.DeployedCollector(ctx, c, first, name)).NotTo(BeNil())
+			_, err := collectortest.DeployedCollector(ctx, c, second, name)
+			Expect(err).To(HaveOccurred())
+			Expect(claims()).To(ConsistOf(first+"-queue", second+"-queue"))
+
+			By("The StatefulSet is gone")
+			Expect(c.Delete(ctx, &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Name: second + "-collector", Namespace: collectortest.Namespace}})).To(Succeed())
+			Expect(New(c, collectortest.Namespace, values).Deploy(ctx)).To(Succeed())
+			Expect(claims()).To(ConsistOf(first + "-queue"))
+		})
 	})
 })

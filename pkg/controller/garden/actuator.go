@@ -83,6 +83,7 @@ func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extension
 	if values.Shadow, err = shadows(cfg, ex); err != nil {
 		return err
 	}
+	followQueues(values, ex)
 	fanOut := gardencollector.New(a.client, ex.Namespace, *values)
 	if err := fanOut.Deploy(ctx); err != nil {
 		return fmt.Errorf("failed to deploy the fan-out collector: %w", err)

@@ -30,6 +30,7 @@ import (
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/mapper"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/poller"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/receiver"
 )
 
 // ControllerName is the name of the controller for Extensions of class garden.
@@ -76,6 +77,8 @@ func AddToManagerWithOptions(ctx context.Context, mgr manager.Manager, opts AddO
 		}, func(c controller.Controller) error {
 			return c.Watch(source.Kind[client.Object](mgr.GetCache(), &appsv1.StatefulSet{}, toExtensions, rolloutPredicate()))
 		}, func(c controller.Controller) error {
+			return c.Watch(source.Kind[client.Object](mgr.GetCache(), &extensionsv1alpha1.Extension{}, toExtensions, fanOutPredicate()))
+		}, func(c controller.Controller) error {
 			return c.Watch(source.Channel(dependencies.Events, toExtensions))
 		}),
 	}); err != nil {
@@ -120,6 +123,26 @@ func rolloutPredicate() predicate.Predicate {
 			}
 			after, ok := e.ObjectNew.(*appsv1.StatefulSet)
 			return ok && gardencollector.IsReady(after) && (!gardencollector.IsReady(before) || before.Generation != after.Generation)
+		},
+	}
+}
+
+// fanOutPredicate admits what the controller of the fan-out's queues has decided.
+func fanOutPredicate() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc:  func(event.CreateEvent) bool { return false },
+		DeleteFunc:  func(event.DeleteEvent) bool { return false },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			before, ok := e.ObjectOld.(*extensionsv1alpha1.Extension)
+			if !ok {
+				return false
+			}
+			after, ok := e.ObjectNew.(*extensionsv1alpha1.Extension)
+			if !ok || !receiver.IsGardenExtension(after) {
+				return false
+			}
+			return !apiequality.Semantic.DeepEqual(fanOutStatus(before), fanOutStatus(after))
 		},
 	}
 }

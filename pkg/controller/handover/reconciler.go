@@ -145,7 +145,9 @@ func (r *Reconciler) round(ctx context.Context, log logr.Logger, ex *extensionsv
 	}
 
 	next := r.step(log, status.Seeds, common, offered)
-	if err := r.status.write(ctx, r.Client, now, ex, status, &configv1alpha1.GardenFederationStatus{Seeds: next, SigningKey: status.SigningKey}); err != nil {
+	after := status.DeepCopy()
+	after.Seeds = next
+	if err := r.status.write(ctx, r.Client, now, ex, status, after); err != nil {
 		return err
 	}
 

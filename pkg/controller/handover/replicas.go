@@ -66,9 +66,19 @@ func (r *Reconciler) ask(ctx context.Context, log logr.Logger, now time.Time) ma
 }
 
 func (r *Reconciler) askPod(ctx context.Context, name string, now time.Time) (*handover.Observation, error) {
+	url, identity, err := ReplicaURL(ctx, r.Reader, r.Namespace, name)
+	if err != nil {
+		return nil, err
+	}
+	return handover.Ask(ctx, r.HTTPClient, url, identity, now, r.config.FreshFor.Duration)
+}
+
+// ReplicaURL returns the URL of a replica of the garden Prometheus, given the name of its pod, and what changes when the pod becomes
+// another one or has been away. It returns an error if the pod does not exist or is not ready.
+func ReplicaURL(ctx context.Context, reader client.Reader, namespace, name string) (string, string, error) {
 	pod := &corev1.Pod{}
-	if err := r.Reader.Get(ctx, client.ObjectKey{Namespace: r.Namespace, Name: name}, pod); err != nil {
-		return nil, fmt.Errorf("failed to get the pod: %w", err)
+	if err := reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, pod); err != nil {
+		return "", "", fmt.Errorf("failed to get the pod: %w", err)
 	}
 	for _, condition := range pod.Status.Conditions {
 		if condition.Type != corev1.PodReady || condition.Status != corev1.ConditionTrue || pod.Status.PodIP == "" {
@@ -76,9 +86,9 @@ func (r *Reconciler) askPod(ctx context.Context, name string, now time.Time) (*h
 		}
 		url := "http://" + net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(prometheusPort))
 		identity := string(pod.UID) + "/" + condition.LastTransitionTime.UTC().Format(time.RFC3339)
-		return handover.Ask(ctx, r.HTTPClient, url, identity, now, r.config.FreshFor.Duration)
+		return url, identity, nil
 	}
-	return nil, fmt.Errorf("the pod is not ready")
+	return "", "", fmt.Errorf("the pod is not ready")
 }
 
 // pushes says whether samples of a seed arrive by push in all replicas that answer.

@@ -160,6 +160,8 @@ func ExpectClaim(ctx context.Context, c client.Client, collectorName, component 
 	}
 
 	Expect(err).NotTo(HaveOccurred())
-	Expect(claim.Labels).To(Equal(ObjectLabels(component)))
+	labels := ObjectLabels(component)
+	labels["app.kubernetes.io/instance"] = collectorName
+	Expect(claim.Labels).To(Equal(labels))
 	Expect(claim.Spec).To(BeComparableTo(*spec))
 }

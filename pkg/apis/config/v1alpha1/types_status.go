@@ -22,6 +22,29 @@ type GardenFederationStatus struct {
 	// SigningKey tells how far the last rotation is of the key that signs the tokens of the seeds. It is absent before the first one.
 	// +optional
 	SigningKey *SigningKeyStatus `json:"signingKey,omitempty"`
+	// FanOut tells what the queues of the fan-out have led to. It is absent as long as that is nothing.
+	// +optional
+	FanOut *FanOutStatus `json:"fanOut,omitempty"`
+}
+
+// FanOutStatus tells what the queues of the fan-out have led to.
+type FanOutStatus struct {
+	// DetachedReplicas are the replicas of the garden Prometheus that get no new samples, sorted by name.
+	// +optional
+	DetachedReplicas []DetachedReplica `json:"detachedReplicas,omitempty"`
+	// DrainedCollectors are the names of the collectors of the fan-out that receive nothing any more and whose queues are empty.
+	// +optional
+	DrainedCollectors []string `json:"drainedCollectors,omitempty"`
+}
+
+// DetachedReplica is a replica of the garden Prometheus that gets no new samples, because a queue in front of it would have become
+// full. A full queue would keep the samples from the other replica, too. What is in the queues is delivered when the replica accepts
+// it, and then the replica gets new samples again. Those in between are lost for this replica.
+type DetachedReplica struct {
+	// Name is the name of its pod.
+	Name string `json:"name"`
+	// Since is since when it gets no new samples.
+	Since metav1.Time `json:"since"`
 }
 
 // SigningKeyStatus tells how far a rotation of the signing key is.
