@@ -46,6 +46,8 @@ type fault struct {
 	unscraped int
 	// lost is how many scrapes may be lost. More than 0 only where the gateway or the garden answers that the data is not wanted.
 	lost int
+	// spared is a replica of the garden Prometheus that must lose nothing, whatever the other one loses.
+	spared string
 }
 
 var _ = DescribeTable("Fault", Serial, func(ctx SpecContext, f fault) {
@@ -109,6 +111,8 @@ var _ = DescribeTable("Fault", Serial, func(ctx SpecContext, f fault) {
 		inject: wan(ingress.Faults{Cut: true}), lasts: 30 * time.Second,
 		cure: all(kill(seedCluster, seedCollectorPod, collectorContainer), wan(ingress.Faults{})), unscraped: 6,
 	}),
+	Entry("fan-out scaled from two replicas to four and back, with samples in the queues", fault{inject: scaleFanOut}),
+	Entry("garden-1 stands still until its queues are full", fault{inject: fillQueues, lost: 100, spared: "garden-0"}),
 	Entry("both fan-outs killed while garden-0 stands still", fault{
 		inject: container(cluster.NameRuntime, "prometheus-garden-0", prometheusContainer, "pause"), lasts: 20 * time.Second,
 		cure: all(
@@ -135,7 +139,11 @@ func judge(ctx context.Context, f fault, from, to time.Time) row {
 		found := compare(of, replicas[1-i])
 		result.lostSamples += found.lost
 		result.different += found.different + wrong(samplesOf(ctx, landscape.GardenReplicas[i], fmt.Sprintf("%s{seed=%q}", rising, seed), from, to), aggregate)
-		result.lostByPush = max(result.lostByPush, missed(scrapesIn(of), from, to, ls.ScrapeInterval)-missed(scraped, from, to, ls.ScrapeInterval))
+		lost := missed(scrapesIn(of), from, to, ls.ScrapeInterval) - missed(scraped, from, to, ls.ScrapeInterval)
+		result.lostByPush = max(result.lostByPush, lost)
+		if landscape.GardenReplicas[i] == f.spared {
+			Expect(lost).To(BeZero(), "scrapes that %s lost", f.spared)
+		}
 	}
 	result.unscraped = missed(scraped, from, to, ls.ScrapeInterval)
 	result.lostByPull = missed(pulled, from, to, ls.ScrapeInterval)
@@ -228,7 +236,7 @@ func rollFanOut(ctx context.Context) {
 		return versions
 	}
 	before := versions(Default)
-	Expect(gardener.EnableGarden(ctx, ls.Runtime(), gardener.WithDebugExporter(gardener.GardenProviderConfig(ls.ScrapeInterval, ls.HandOver)))).To(Succeed())
+	Expect(gardener.EnableGarden(ctx, ls.Runtime(), gardener.With(gardener.GardenProviderConfig(ls.ScrapeInterval, ls.HandOver), true, "debugExporter"))).To(Succeed())
 	Eventually(ctx, func(g Gomega) {
 		for name, uid := range versions(g) {
 			g.Expect(uid).NotTo(Equal(before[name]), name)

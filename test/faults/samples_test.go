@@ -149,14 +149,20 @@ func expectCurrent(ctx context.Context) time.Duration {
 	started := time.Now()
 	Eventually(ctx, func(g Gomega) {
 		for _, prometheus := range append([]string{gardener.ReferenceName}, landscape.GardenReplicas...) {
-			vector, err := ls.Prometheus(prometheus).Query(ctx, fmt.Sprintf("timestamp(%s{seed=%q})", rising, seed))
-			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(vector).NotTo(BeEmpty(), prometheus)
-			for _, sample := range vector {
-				age := time.Since(time.UnixMilli(int64(float64(sample.Value) * 1000)))
-				g.Expect(age).To(BeNumerically("<", 2*ls.ScrapeInterval), "age of the newest sample in %s", prometheus)
-			}
+			g.Expect(age(ctx, g, prometheus)).To(BeNumerically("<", 2*ls.ScrapeInterval), "age of the newest sample in %s", prometheus)
 		}
 	}).WithTimeout(5 * time.Minute).Should(Succeed())
 	return time.Since(started)
+}
+
+// age returns how old the newest samples of the seed are in a Prometheus. Of several series it is the oldest of the newest.
+func age(ctx context.Context, g Gomega, prometheus string) time.Duration {
+	vector, err := ls.Prometheus(prometheus).Query(ctx, fmt.Sprintf("timestamp(%s{seed=%q})", rising, seed))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(vector).NotTo(BeEmpty(), prometheus)
+	var oldest time.Duration
+	for _, sample := range vector {
+		oldest = max(oldest, time.Since(time.UnixMilli(int64(float64(sample.Value)*1000))))
+	}
+	return oldest
 }

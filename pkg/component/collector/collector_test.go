@@ -124,7 +124,7 @@ var _ = Describe("Collector", func() {
 			})
 		}
 
-		It("should enlarge a claim as soon as it is bound, but neither shrink it nor change its class", func() {
+		It("should enlarge a claim as soon as it is bound", func() {
 			deploy("4Gi", new("fast"))
 			expect("4Gi")
 			deploy("5Gi", new("fast"))
@@ -137,9 +137,22 @@ var _ = Describe("Collector", func() {
 			Expect(c.Status().Update(ctx, &claims.Items[0])).To(Succeed())
 			deploy("5Gi", new("fast"))
 			expect("5Gi")
-			deploy("1Gi", new("slow"))
+			deploy("5Gi", nil)
 			expect("5Gi")
 		})
+
+		DescribeTable("should refuse what would leave samples behind", func(queue Queue, message string) {
+			deploy("4Gi", new("fast"))
+			Expect(DeployClaim(ctx, c, name, "garden", labels, queue)).To(MatchError(And(
+				HavePrefix("spec.providerConfig.queue.persistence."+message), ContainSubstring("PersistentVolumeClaim garden/"+name+"-queue"), ContainSubstring("disable the extension"),
+			)))
+			expect("4Gi")
+		},
+			Entry("a smaller volume", Queue{Storage: StoragePersistentVolume, Size: resource.MustParse("1Gi")}, "size cannot become 1Gi, which is less than 4Gi"),
+			Entry("another class", Queue{Storage: StoragePersistentVolume, Size: resource.MustParse("4Gi"), StorageClassName: new("slow")}, "storageClassName cannot become slow"),
+			Entry("an emptyDir", Queue{Storage: StorageEmptyDir, Size: resource.MustParse("4Gi")}, "type cannot become EmptyDir"),
+			Entry("memory", Queue{Storage: StorageMemory}, "type cannot become None"),
+		)
 	})
 
 	Describe("#WaitCleanup", func() {

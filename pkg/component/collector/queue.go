@@ -39,15 +39,22 @@ func claimName(collectorName string) string {
 }
 
 // DeployClaim creates the PersistentVolumeClaim for the queue of the collector with the given name, if the queue needs one, and
-// enlarges it if the queue has become larger. Nothing else about a claim can be changed, and not even that as long as it is not
-// bound to a volume. It is not part of the ManagedResource, because gardener-resource-manager would try to reset what Kubernetes
-// sets in its immutable specification.
+// enlarges it if the queue has become larger, as soon as it is bound to a volume. Nothing else about a claim can be changed: samples may
+// be on the volume, so any other change is refused. It is not part of the ManagedResource, because gardener-resource-manager would
+// try to reset what Kubernetes sets in its immutable specification.
 func DeployClaim(ctx context.Context, c client.Client, collectorName, namespace string, labels map[string]string, queue Queue) error {
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: claimName(collectorName), Namespace: namespace}}
+	if err := c.Get(ctx, client.ObjectKeyFromObject(claim), claim); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("failed to get PersistentVolumeClaim %s/%s: %w", namespace, claim.Name, err)
+	} else if err == nil && claim.DeletionTimestamp == nil {
+		if err := checkClaim(claim, queue); err != nil {
+			return err
+		}
+	}
 	if queue.Storage != StoragePersistentVolume {
 		return nil
 	}
 
-	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: claimName(collectorName), Namespace: namespace}}
 	if _, err := controllerutil.CreateOrPatch(ctx, c, claim, func() error {
 		claim.Labels = utils.MergeStringMaps(labels, map[string]string{LabelInstance: collectorName})
 
@@ -68,4 +75,21 @@ func DeployClaim(ctx context.Context, c client.Client, collectorName, namespace 
 		return fmt.Errorf("failed to deploy PersistentVolumeClaim %s/%s: %w", namespace, claim.Name, err)
 	}
 	return nil
+}
+
+// checkClaim refuses what would leave the samples behind that are on the volume.
+func checkClaim(claim *corev1.PersistentVolumeClaim, queue Queue) error {
+	var change string
+	switch size := claim.Spec.Resources.Requests[corev1.ResourceStorage]; {
+	case queue.Storage != StoragePersistentVolume:
+		change = fmt.Sprintf("type cannot become %s", queue.Storage)
+	case queue.StorageClassName != nil && *queue.StorageClassName != ptr.Deref(claim.Spec.StorageClassName, ""):
+		change = fmt.Sprintf("storageClassName cannot become %s", *queue.StorageClassName)
+	case queue.Size.Cmp(size) < 0:
+		change = fmt.Sprintf("size cannot become %s, which is less than %s", queue.Size.String(), size.String())
+	default:
+		return nil
+	}
+	return fmt.Errorf("spec.providerConfig.queue.persistence.%s: there may be samples on the volume of PersistentVolumeClaim %s/%s: take the change back, or wait until the queue is empty, disable the extension, which removes the volume, and enable it again",
+		change, claim.Namespace, claim.Name)
 }

@@ -31,7 +31,7 @@ import (
 )
 
 const (
-	pollInterval     = 10 * time.Second
+	pollInterval     = 5 * time.Second
 	reconcileTimeout = time.Minute
 )
 

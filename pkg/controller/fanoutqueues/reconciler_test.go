@@ -125,7 +125,7 @@ var _ = Describe("Reconciler", func() {
 
 	reconcileOnce := func() *configv1alpha1.FanOutStatus {
 		GinkgoHelper()
-		Expect(reconciler.Reconcile(ctx, reconcile.Request{})).To(Equal(reconcile.Result{RequeueAfter: 10 * time.Second}))
+		Expect(reconciler.Reconcile(ctx, reconcile.Request{})).To(Equal(reconcile.Result{RequeueAfter: 5 * time.Second}))
 		Expect(c.Get(ctx, client.ObjectKeyFromObject(ex), ex)).To(Succeed())
 		status, err := loader.DecodeGardenFederationStatus(ex.Status.ProviderStatus)
 		Expect(err).NotTo(HaveOccurred())
@@ -246,7 +246,7 @@ var _ = Describe("Reconciler", func() {
 
 	It("should do nothing without an Extension", func() {
 		Expect(c.Delete(ctx, ex)).To(Succeed())
-		Expect(reconciler.Reconcile(ctx, reconcile.Request{})).To(Equal(reconcile.Result{RequeueAfter: 10 * time.Second}))
+		Expect(reconciler.Reconcile(ctx, reconcile.Request{})).To(Equal(reconcile.Result{RequeueAfter: 5 * time.Second}))
 	})
 
 	It("should say what to do if the status cannot be read", func() {

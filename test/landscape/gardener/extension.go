@@ -13,6 +13,7 @@ import (
 	"github.com/go-logr/logr"
 	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -60,12 +61,12 @@ func GardenProviderConfig(scrapeInterval time.Duration, mode configv1alpha1.Hand
 	})
 }
 
-// WithDebugExporter adds the debug exporter to a providerConfig.
-func WithDebugExporter(providerConfig *runtime.RawExtension) *runtime.RawExtension {
+// With sets a field of a providerConfig.
+func With(providerConfig *runtime.RawExtension, value any, path ...string) *runtime.RawExtension {
 	config := map[string]any{}
-	// It was marshalled from such a map.
+	// It was marshalled from such a map, and nothing but maps lies on the paths.
 	_ = json.Unmarshal(providerConfig.Raw, &config)
-	config["debugExporter"] = true
+	_ = unstructured.SetNestedField(config, value, path...)
 	return rawExtension(config)
 }
 
