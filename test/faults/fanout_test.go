@@ -35,7 +35,7 @@ func scaleFanOut(ctx context.Context) {
 	Expect(gardener.EnableGarden(ctx, ls.Runtime(), gardener.With(config, int64(4), "replicas"))).To(Succeed())
 	expectFanOut(ctx, 4, 4)
 
-	container(cluster.NameRuntime, "prometheus-garden-1", prometheusContainer, "pause")(ctx)
+	pauseGarden1(ctx)
 	// All of the four have received something by then.
 	wait(ctx, 6*ls.ScrapeInterval)
 	Expect(ls.EnableGarden(ctx)).To(Succeed())
@@ -61,10 +61,7 @@ func fillQueues(ctx context.Context) {
 	})
 	expectCapacity(ctx, smallQueue)
 
-	container(cluster.NameRuntime, "prometheus-garden-1", prometheusContainer, "pause")(ctx)
-	DeferCleanup(func(ctx context.Context) {
-		container(cluster.NameRuntime, "prometheus-garden-1", prometheusContainer, "continue")(ctx)
-	})
+	pauseGarden1(ctx)
 	var (
 		worst time.Duration
 		watch = func(g Gomega) {
@@ -84,6 +81,12 @@ func fillQueues(ctx context.Context) {
 	Eventually(ctx, func(g Gomega) {
 		g.Expect(detachedReplicas(ctx, g)).To(BeEmpty())
 	}).Should(Succeed())
+}
+
+// pauseGarden1 lets a replica of the garden Prometheus stand still: it accepts connections, and does not answer.
+func pauseGarden1(ctx context.Context) {
+	container(cluster.NameRuntime, "prometheus-garden-1", prometheusContainer, "pause")(ctx)
+	DeferCleanup(container(cluster.NameRuntime, "prometheus-garden-1", prometheusContainer, "continue"))
 }
 
 func detachedReplicas(ctx context.Context, g Gomega) []string {

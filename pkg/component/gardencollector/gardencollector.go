@@ -9,6 +9,7 @@ package gardencollector
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
@@ -39,7 +40,8 @@ const (
 	// Port is the port on which the fan-out receives OTLP over HTTP.
 	Port = 4318
 
-	// LabelReceives is on the pods that the seeds' samples are sent to. One that leaves the fan-out has it no more.
+	// LabelReceives tells the pods to which the seeds' samples are sent (`true`) from those that leave the fan-out (`false`). The operator
+	// does not take labels away, so it is always there.
 	LabelReceives = "otel-federation.extensions.gardener.cloud/receives"
 
 	portName = "http-otlp"
@@ -189,9 +191,7 @@ func collectorName(replica int32) string {
 
 func (g *gardenCollector) openTelemetryCollector(replica int32) *otelv1beta1.OpenTelemetryCollector {
 	labels := utils.MergeStringMaps(getLabels(), networkPolicyLabels())
-	if replica < g.values.Replicas {
-		labels[LabelReceives] = "true"
-	}
+	labels[LabelReceives] = strconv.FormatBool(replica < g.values.Replicas)
 
 	obj := collector.New(collector.Values{
 		Name:               collectorName(replica),

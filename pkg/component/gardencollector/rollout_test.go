@@ -136,8 +136,8 @@ var _ = Describe("Rolling of the fan-out", func() {
 
 		It("should send nothing new to the one that leaves, and keep it until its queue is empty", func() {
 			collectors := deploy()
-			Expect(collectors[first].Labels).To(HaveKey(LabelReceives))
-			Expect(collectors[second].Labels).NotTo(HaveKey(LabelReceives))
+			Expect(collectors[first].Labels).To(HaveKeyWithValue(LabelReceives, "true"))
+			Expect(collectors[second].Labels).To(HaveKeyWithValue(LabelReceives, "false"))
 			Expect(collectors[second].Spec.ManagementState).To(Equal(managed))
 			Expect(collectors[second].Spec.PodAnnotations).NotTo(Equal(collectors[first].Spec.PodAnnotations), "it must be rolled")
 			Expect(claims()).To(ConsistOf(first+"-queue", second+"-queue"))

@@ -151,7 +151,7 @@ func startedAt(pod *corev1.Pod) time.Time {
 func drained(pods []corev1.Pod, queues map[queueKey]queue, replicas int) []string {
 	var names []string
 	for _, pod := range pods {
-		if pod.Labels[gardencollector.LabelReceives] != "" || pod.DeletionTimestamp != nil {
+		if pod.Labels[gardencollector.LabelReceives] != "false" || pod.DeletionTimestamp != nil {
 			continue
 		}
 		empty := 0

@@ -211,7 +211,7 @@ var _ = Describe("Reconciler", func() {
 		BeforeEach(func() {
 			pod := &corev1.Pod{}
 			Expect(c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: second}, pod)).To(Succeed())
-			delete(pod.Labels, "otel-federation.extensions.gardener.cloud/receives")
+			pod.Labels["otel-federation.extensions.gardener.cloud/receives"] = "false"
 			Expect(c.Update(ctx, pod)).To(Succeed())
 		})
 
