@@ -137,12 +137,7 @@ func expectCapacity(ctx context.Context, capacity float64) {
 	Eventually(ctx, func(g Gomega) {
 		expectFanOut(ctx, 2, 2)
 		for _, replica := range []int{0, 1} {
-			families, err := ls.PodMetrics(ctx, cluster.NameRuntime, fanOutPod(replica), 8888)
-			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(families).To(HaveKey("otelcol_exporter_queue_capacity"))
-			for _, metric := range families["otelcol_exporter_queue_capacity"].GetMetric() {
-				g.Expect(metric.GetGauge().GetValue()).To(Equal(capacity), fanOutPod(replica))
-			}
+			g.Expect(metricOf(ctx, g, cluster.NameRuntime, fanOutPod(replica), "otelcol_exporter_queue_capacity")).To(Equal(2*capacity), fanOutPod(replica))
 		}
 	}).WithTimeout(rollTimeout).Should(Succeed())
 }

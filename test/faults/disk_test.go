@@ -1,0 +1,127 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package faults_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/cluster"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/gardener"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/ingress"
+)
+
+// smallVolume is the size of a volume that is full within a minute.
+const smallVolume = "size=1500k"
+
+// corruptQueue overwrites what is in the queue of a seed's collector while the collector is away.
+func corruptQueue(ctx context.Context) {
+	wan(ingress.Faults{Cut: true})(ctx)
+	wait(ctx, 4*ls.ScrapeInterval)
+	container(seedCluster, seedCollectorPod, collectorContainer, "pause")(ctx)
+	file := filepath.Join(volumeOf(ctx, seedCluster, constants.SeedCollectorName), "exporter_otlp_http_garden_metrics")
+	info, err := os.Stat(file)
+	Expect(err).NotTo(HaveOccurred())
+	garbage := make([]byte, info.Size())
+	for i := range garbage {
+		garbage[i] = byte(i * 7)
+	}
+	Expect(os.WriteFile(file, garbage, info.Mode())).To(Succeed())
+	kill(seedCluster, seedCollectorPod, collectorContainer)(ctx)
+}
+
+// fillVolumeOfSeed lets the volume of a seed's collector become full while the WAN is cut.
+func fillVolumeOfSeed(ctx context.Context) {
+	unmount := mountSmallVolume(volumeOf(ctx, seedCluster, constants.SeedCollectorName))
+	kill(seedCluster, seedCollectorPod, collectorContainer)(ctx)
+	expectCurrent(ctx)
+
+	wan(ingress.Faults{Cut: true})(ctx)
+	expectEnqueueFailures(ctx, seedCluster, seedCollectorPod)
+	wan(ingress.Faults{})(ctx)
+	// What is in the queue has been delivered before the volume goes.
+	expectCurrent(ctx)
+	unmount()
+	kill(seedCluster, seedCollectorPod, collectorContainer)(ctx)
+}
+
+// fillVolumeOfFanOut lets the volume of a collector of the fan-out become full while a replica of the garden Prometheus stands still. The
+// collector refuses what it cannot keep, and the seeds send it again.
+func fillVolumeOfFanOut(ctx context.Context) {
+	unmount := mountSmallVolume(volumeOf(ctx, cluster.NameRuntime, constants.GardenCollectorName+"-0"))
+	kill(cluster.NameRuntime, fanOutPod(0), collectorContainer)(ctx)
+	expectCurrent(ctx)
+
+	pauseGarden1(ctx)
+	expectEnqueueFailures(ctx, cluster.NameRuntime, fanOutPod(0))
+	container(cluster.NameRuntime, "prometheus-garden-1", prometheusContainer, "continue")(ctx)
+	expectCurrent(ctx)
+	expectEmptyQueues(ctx, cluster.NameRuntime, fanOutPod(0))
+	unmount()
+	kill(cluster.NameRuntime, fanOutPod(0), collectorContainer)(ctx)
+}
+
+// volumeOf returns the directory of the volume with the queue of a collector.
+func volumeOf(ctx context.Context, clusterName, collectorName string) string {
+	GinkgoHelper()
+	claim := &corev1.PersistentVolumeClaim{}
+	Expect(ls.Client(clusterName).Get(ctx, client.ObjectKey{Namespace: gardener.Namespace, Name: collectorName + "-queue"}, claim)).To(Succeed())
+	return filepath.Join(ls.Dir, "nodes", clusterName, "volumes", claim.Spec.VolumeName)
+}
+
+// mountSmallVolume hides a volume behind one that is small and empty, and returns a function that takes it away. A process that has the
+// files of the volume open keeps them.
+func mountSmallVolume(directory string) func() {
+	GinkgoHelper()
+	Expect(syscall.Mount("tmpfs", directory, "tmpfs", 0, smallVolume)).To(Succeed(), "mounting a tmpfs needs root")
+	mounted := true
+	unmount := func() {
+		if mounted {
+			// Lazily: the process that is killed next still uses it.
+			Expect(syscall.Unmount(directory, syscall.MNT_DETACH)).To(Succeed())
+			mounted = false
+		}
+	}
+	DeferCleanup(unmount)
+	return unmount
+}
+
+// expectEnqueueFailures waits until a collector has refused samples, because it has no place for them.
+func expectEnqueueFailures(ctx context.Context, clusterName, pod string) {
+	GinkgoHelper()
+	Eventually(ctx, func(g Gomega) {
+		g.Expect(metricOf(ctx, g, clusterName, pod, "otelcol_exporter_enqueue_failed_metric_points")).To(BeNumerically(">", 0))
+	}).WithTimeout(5 * time.Minute).Should(Succeed())
+}
+
+// expectEmptyQueues waits until a collector has delivered all that it has.
+func expectEmptyQueues(ctx context.Context, clusterName, pod string) {
+	GinkgoHelper()
+	Eventually(ctx, func(g Gomega) {
+		g.Expect(metricOf(ctx, g, clusterName, pod, "otelcol_exporter_queue_size")).To(BeZero())
+	}).Should(Succeed())
+}
+
+// metricOf returns the sum of a metric of a collector. A counter that has counted nothing does not exist.
+func metricOf(ctx context.Context, g Gomega, clusterName, pod, name string) float64 {
+	families, err := ls.PodMetrics(ctx, clusterName, pod, 8888)
+	g.Expect(err).NotTo(HaveOccurred())
+	sum := 0.0
+	for _, suffix := range []string{"", "_total"} {
+		for _, metric := range families[name+suffix].GetMetric() {
+			sum += metric.GetCounter().GetValue() + metric.GetGauge().GetValue() + metric.GetUntyped().GetValue()
+		}
+	}
+	return sum
+}
