@@ -30,6 +30,8 @@ import (
 const (
 	// settleTimeout is how long samples may take to arrive that are behind newer ones.
 	settleTimeout = 30 * time.Second
+	// aftermath is how many scrapes after the cure are looked at, too.
+	aftermath = 6
 
 	collectorContainer  = "otc-container"
 	prometheusContainer = "prometheus"
@@ -54,18 +56,16 @@ var _ = DescribeTable("Fault", Serial, func(ctx SpecContext, f fault) {
 	expectCurrent(ctx)
 	from := time.Now().Add(-ls.ScrapeInterval)
 
-	f.inject(ctx)
 	began := time.Now()
-	select {
-	case <-time.After(f.lasts):
-	case <-ctx.Done():
-	}
+	f.inject(ctx)
+	wait(ctx, f.lasts)
 	if f.cure != nil {
 		f.cure(ctx)
 	}
 	lasted := time.Since(began)
 	caughtUp := expectCurrent(ctx)
 
+	wait(ctx, aftermath*ls.ScrapeInterval)
 	// What is in flight must not count as lost. A queue with several consumers keeps no order, so older samples may come last.
 	var (
 		to     = time.Now().Add(-2 * ls.ScrapeInterval)
@@ -77,6 +77,7 @@ var _ = DescribeTable("Fault", Serial, func(ctx SpecContext, f fault) {
 		if result.lostByPush == 0 && result.lostSamples == 0 || time.Now().After(settle) || ctx.Err() != nil {
 			break
 		}
+		wait(ctx, time.Second)
 	}
 	result.fault, result.lasted, result.caughtUp = CurrentSpecReport().LeafNodeText, lasted, caughtUp
 	report = append(report, result)
