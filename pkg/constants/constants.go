@@ -83,4 +83,7 @@ const (
 	// AnnotationPulledSince is the annotation of the Lease by which the garden answers that the seed is pulled again, or that
 	// there is nothing to wait for. Its value is since when, as RFC 3339.
 	AnnotationPulledSince = "otel-federation.extensions.gardener.cloud/pulled-since"
+	// AnnotationCABundle is the annotation of the Lease by which the seed tells which bundle of CAs its collector verifies the garden by. Its
+	// value is the checksum of the bundle, see credentials.CABundleChecksum. The pods of the collector have the same annotation.
+	AnnotationCABundle = "otel-federation.extensions.gardener.cloud/ca-bundle"
 )

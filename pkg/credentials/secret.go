@@ -14,6 +14,8 @@ import (
 	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
 	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
 
+	"github.com/gardener/gardener/pkg/utils"
+
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 )
 
@@ -87,4 +89,10 @@ func ValidateSecretData(data map[string][]byte) error {
 	}
 
 	return errors.Join(errs...)
+}
+
+// CABundleChecksum returns what a seed acknowledges when its collector verifies the garden by the given bundle. It says nothing about
+// the system's pool, which stands for an empty bundle.
+func CABundleChecksum(bundle []byte) string {
+	return utils.ComputeSHA256Hex(bundle)
 }

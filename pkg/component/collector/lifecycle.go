@@ -92,3 +92,11 @@ func waitUntilNoneIsLeft(ctx context.Context, c client.Client, namespace, name, 
 		return retry.Ok()
 	})
 }
+
+// IsReady says whether all pods of a StatefulSet are of its newest version, and ready.
+func IsReady(set *appsv1.StatefulSet) bool {
+	return set.Status.ObservedGeneration == set.Generation &&
+		set.Status.UpdatedReplicas == set.Status.Replicas &&
+		set.Status.ReadyReplicas == set.Status.Replicas &&
+		set.Status.ReadyReplicas > 0
+}

@@ -34,12 +34,12 @@ func addChecksum(obj *otelv1beta1.OpenTelemetryCollector, jwks []byte) {
 func rollOneByOne(sets map[string]*appsv1.StatefulSet, collectors []*otelv1beta1.OpenTelemetryCollector) {
 	oneIsAway := false
 	for _, set := range sets {
-		oneIsAway = oneIsAway || !IsReady(set)
+		oneIsAway = oneIsAway || !collector.IsReady(set)
 	}
 
 	for _, obj := range collectors {
 		set := sets[obj.Name]
-		if set == nil || !IsReady(set) || isCurrent(set, obj) {
+		if set == nil || !collector.IsReady(set) || isCurrent(set, obj) {
 			continue
 		}
 		if oneIsAway {
@@ -57,7 +57,7 @@ func (g *gardenCollector) IsRolledOut(ctx context.Context) (bool, error) {
 	}
 	for i := range g.values.Replicas {
 		obj := g.openTelemetryCollector(i)
-		if set := sets[obj.Name]; set == nil || !IsReady(set) || !isCurrent(set, obj) {
+		if set := sets[obj.Name]; set == nil || !collector.IsReady(set) || !isCurrent(set, obj) {
 			return false, nil
 		}
 	}
@@ -80,12 +80,4 @@ func (g *gardenCollector) statefulSets(ctx context.Context) (map[string]*appsv1.
 // isCurrent says whether a StatefulSet is of the version of a collector.
 func isCurrent(set *appsv1.StatefulSet, obj *otelv1beta1.OpenTelemetryCollector) bool {
 	return set.Spec.Template.Annotations[annotationChecksum] == obj.Spec.PodAnnotations[annotationChecksum]
-}
-
-// IsReady says whether all pods of a StatefulSet are of its newest version, and ready.
-func IsReady(set *appsv1.StatefulSet) bool {
-	return set.Status.ObservedGeneration == set.Generation &&
-		set.Status.UpdatedReplicas == set.Status.Replicas &&
-		set.Status.ReadyReplicas == set.Status.Replicas &&
-		set.Status.ReadyReplicas > 0
 }

@@ -5,6 +5,7 @@
 package seedcollector_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"time"
 
@@ -68,6 +69,10 @@ func expectedCollector() *otelv1beta1.OpenTelemetryCollector {
 	}
 	obj.Annotations = map[string]string{
 		"networking.resources.gardener.cloud/from-all-seed-scrape-targets-allowed-ports": `[{"protocol":"TCP","port":8888}]`,
+	}
+	obj.Spec.PodAnnotations = map[string]string{
+		// The checksum of nothing.
+		"otel-federation.extensions.gardener.cloud/ca-bundle": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
 	}
 	obj.Spec.PriorityClassName = "gardener-system-600"
 	obj.Spec.Resources = corev1.ResourceRequirements{
@@ -189,6 +194,7 @@ func variants() []variant {
 			values: func(v *Values) { v.Destination.CABundle = []byte(caBundle) },
 			expect: func(obj *otelv1beta1.OpenTelemetryCollector) {
 				exporterOf(obj)["tls"] = map[string]any{"min_version": "1.2", "ca_pem": caBundle}
+				obj.Spec.PodAnnotations["otel-federation.extensions.gardener.cloud/ca-bundle"] = fmt.Sprintf("%x", sha256.Sum256([]byte(caBundle)))
 			},
 		},
 		{

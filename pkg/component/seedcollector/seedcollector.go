@@ -28,6 +28,7 @@ import (
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/credentials"
 )
 
 const (
@@ -141,6 +142,7 @@ func (s *seedCollector) openTelemetryCollector() *otelv1beta1.OpenTelemetryColle
 		Namespace:          s.namespace,
 		Labels:             utils.MergeStringMaps(getLabels(), networkPolicyLabels()),
 		Annotations:        collector.ScrapeAnnotations(v1beta1constants.LabelNetworkPolicySeedScrapeTargets),
+		PodAnnotations:     map[string]string{constants.AnnotationCABundle: credentials.CABundleChecksum(destination.CABundle)},
 		Image:              s.values.Image,
 		PriorityClassName:  v1beta1constants.PriorityClassNameSeedSystem600,
 		Resources:          s.values.Resources,

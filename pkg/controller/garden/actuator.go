@@ -66,7 +66,7 @@ func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extension
 		return err
 	}
 
-	certificates, err := a.generateCertificates(ctx, log, garden, ex.Namespace, host)
+	certificates, err := a.generateCertificates(ctx, log, garden, ex, host)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extension
 	}
 
 	return errors.Join(
-		a.setIngressCondition(ctx, ex, host, ingress),
+		a.setIngressCondition(ctx, ex, host, ingress, certificates.waitFor),
 		a.setReceiverCondition(ctx, ex, receiver),
 		a.setCompatibleCondition(ctx, ex, values.Image),
 	)

@@ -26,7 +26,7 @@ import (
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
 	operatorv1alpha1 "github.com/gardener/gardener/pkg/apis/operator/v1alpha1"
 
-	"github.com/gardener/gardener-extension-otel-federation/pkg/component/gardencollector"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/mapper"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/poller"
@@ -122,7 +122,7 @@ func rolloutPredicate() predicate.Predicate {
 				return false
 			}
 			after, ok := e.ObjectNew.(*appsv1.StatefulSet)
-			return ok && gardencollector.IsReady(after) && (!gardencollector.IsReady(before) || before.Generation != after.Generation)
+			return ok && collector.IsReady(after) && (!collector.IsReady(before) || before.Generation != after.Generation)
 		},
 	}
 }

@@ -7,6 +7,7 @@ package garden
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	istionetworkingv1beta1 "istio.io/client-go/pkg/apis/networking/v1beta1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -62,13 +63,16 @@ func (a *actuator) ingress(ctx context.Context, namespace, host string, certific
 	return nil, nil
 }
 
-func (a *actuator) setIngressCondition(ctx context.Context, ex *extensionsv1alpha1.Extension, host string, ingress *gardencollector.Ingress) error {
+func (a *actuator) setIngressCondition(ctx context.Context, ex *extensionsv1alpha1.Extension, host string, ingress *gardencollector.Ingress, waitFor []string) error {
 	if ingress == nil {
 		return conditions.Set(ctx, a.client, a.clock, ex, conditions.TypeIngressReady, gardencorev1beta1.ConditionProgressing, conditions.ReasonGatewayMissing,
 			fmt.Sprintf("The fan-out is not exposed yet: Gateway and VirtualService %s/%s of the garden Prometheus, whose ingress gateway it shares, do not exist.", ex.Namespace, gatewayName))
 	}
-	return conditions.Set(ctx, a.client, a.clock, ex, conditions.TypeIngressReady, gardencorev1beta1.ConditionTrue, conditions.ReasonExposed,
-		fmt.Sprintf("The fan-out is exposed as %s.", endpoint(host)))
+	message := fmt.Sprintf("The fan-out is exposed as %s.", endpoint(host))
+	if n := len(waitFor); n > 0 {
+		message += fmt.Sprintf(" The old CA is kept until %d seeds trust the new one: %s.", n, strings.Join(waitFor[:min(n, namedSeeds)], ", "))
+	}
+	return conditions.Set(ctx, a.client, a.clock, ex, conditions.TypeIngressReady, gardencorev1beta1.ConditionTrue, conditions.ReasonExposed, message)
 }
 
 // aggregatePrometheusHost returns the host of the aggregate Prometheus in the runtime cluster, or nothing if the runtime cluster is not a seed.

@@ -78,7 +78,7 @@ func (a *actuator) observe(ctx context.Context) (string, error) {
 		if ex := &extensions.Items[i]; !receiver.IsGardenExtension(ex) {
 			continue
 		} else if pushing, err := pushingSeeds(ex); err == nil {
-			seen = append(seen, len(pushing) == 0, a.observeSigningKey(ex))
+			seen = append(seen, len(pushing) == 0, a.observeSigningKey(ex), caBundles(ex))
 		}
 	}
 

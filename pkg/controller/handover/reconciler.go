@@ -206,6 +206,10 @@ func (r *Reconciler) step(log logr.Logger, previous []configv1alpha1.SeedFederat
 			message = current.Message
 		}
 		current.Name, current.Instance, current.State, current.Message = s.name, s.instance, state, message
+		current.CABundle = ""
+		if s.unwanted == "" {
+			current.CABundle = s.caBundle
+		}
 		current.LastSample = newest(current.LastSample, in.Push.Newest, in.Shadow.Newest)
 		next = append(next, current)
 	}

@@ -38,6 +38,8 @@ type seed struct {
 	unwanted string
 	// enabled says that the extension is there in the seed.
 	enabled bool
+	// caBundle is the checksum of the bundle by which the seed verifies the garden.
+	caBundle string
 	// lease is the Lease of the extension in the seed. It is nil if there is none.
 	lease *coordinationv1.Lease
 }
@@ -58,7 +60,7 @@ func (r *Reconciler) look(ctx context.Context, status *configv1alpha1.GardenFede
 	if !connected {
 		if r.seeds == nil {
 			for _, s := range status.Seeds {
-				r.seeds = append(r.seeds, seed{name: s.Name, instance: s.Instance, enabled: s.State != configv1alpha1.SeedFederationStatePull})
+				r.seeds = append(r.seeds, seed{name: s.Name, instance: s.Instance, caBundle: s.CABundle, enabled: s.State != configv1alpha1.SeedFederationStatePull})
 			}
 		}
 		return nil
@@ -94,6 +96,7 @@ func (r *Reconciler) newSeed(object *gardencorev1beta1.Seed, issuer *credentials
 	s := &seed{name: object.Name, lease: lease}
 	if lease != nil && lease.Spec.RenewTime != nil {
 		s.enabled = r.Clock.Since(lease.Spec.RenewTime.Time) < leaseGracePeriod
+		s.caBundle = lease.Annotations[constants.AnnotationCABundle]
 	}
 	if issuer == nil {
 		s.unwanted = "no credentials are issued yet"

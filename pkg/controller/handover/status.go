@@ -55,7 +55,7 @@ func (w *statusWriter) write(ctx context.Context, c client.Client, now time.Time
 }
 
 func sameState(a, b configv1alpha1.SeedFederationStatus) bool {
-	return a.Name == b.Name && a.Instance == b.Instance && a.State == b.State && a.Since.Equal(&b.Since)
+	return a.Name == b.Name && a.Instance == b.Instance && a.State == b.State && a.CABundle == b.CABundle && a.Since.Equal(&b.Since)
 }
 
 // newest returns the time of the newest sample, which may be what was known before.

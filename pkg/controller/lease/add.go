@@ -85,6 +85,7 @@ func AddToManagerWithOptions(_ context.Context, mgr manager.Manager, opts AddOpt
 		GardenClient: opts.GardenCluster.GetClient(),
 		GardenReader: opts.GardenCluster.GetAPIReader(),
 		SeedReader:   mgr.GetClient(),
+		Workloads:    mgr.GetAPIReader(),
 		Clock:        clock.RealClock{},
 		Lease:        key,
 	}

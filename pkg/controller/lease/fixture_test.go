@@ -30,6 +30,7 @@ import (
 const (
 	leavingSince = "otel-federation.extensions.gardener.cloud/leaving-since"
 	pulledSince  = "otel-federation.extensions.gardener.cloud/pulled-since"
+	caBundle     = "otel-federation.extensions.gardener.cloud/ca-bundle"
 
 	invalidConfig  = `"foo":"bar"`
 	overrideConfig = `"garden":{"endpoint":"https://other.example.com","tokenSecretRef":{"name":"mine"}}`
@@ -76,7 +77,7 @@ func newFixture() *fixture {
 
 // start makes a new reconciler, as a restart does.
 func (f *fixture) start() {
-	f.reconciler = &Reconciler{GardenClient: f.garden, GardenReader: f.garden, SeedReader: f.seed, Clock: f.clock, Lease: key}
+	f.reconciler = &Reconciler{GardenClient: f.garden, GardenReader: f.garden, SeedReader: f.seed, Workloads: f.seed, Clock: f.clock, Lease: key}
 }
 
 func (f *fixture) reconcileOnce() (reconcile.Result, error) {

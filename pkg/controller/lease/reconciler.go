@@ -10,6 +10,7 @@ import (
 	"maps"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -22,6 +23,7 @@ import (
 
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
 
+	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/mapper"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/credentials"
@@ -47,6 +49,8 @@ type Reconciler struct {
 	GardenReader client.Reader
 	// SeedReader lists the Extensions. It may be a cache.
 	SeedReader client.Reader
+	// Workloads lists the StatefulSet of the collector. It should not be a cache, which would watch all StatefulSets of the seed.
+	Workloads client.Reader
 	// Clock tells the time of a renewal.
 	Clock clock.PassiveClock
 	// Lease is the Lease in the virtual garden.
@@ -99,6 +103,9 @@ func (r *Reconciler) get(ctx context.Context) (*coordinationv1.Lease, error) {
 func (r *Reconciler) create(ctx context.Context, extension *extensionsv1alpha1.Extension) (reconcile.Result, error) {
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: r.Lease.Namespace, Name: r.Lease.Name}}
 	fill(lease, extension)
+	if err := r.acknowledgeBundle(ctx, lease, extension.Namespace); err != nil {
+		return reconcile.Result{}, err
+	}
 	r.renew(lease)
 	if err := r.GardenClient.Create(ctx, lease); err != nil {
 		return reconcile.Result{}, fmt.Errorf("failed to create Lease %s in the virtual garden: %w", r.Lease, err)
@@ -115,6 +122,9 @@ func (r *Reconciler) update(ctx context.Context, existing *coordinationv1.Lease,
 
 	lease := existing.DeepCopy()
 	fill(lease, extension)
+	if err := r.acknowledgeBundle(ctx, lease, extension.Namespace); err != nil {
+		return reconcile.Result{}, err
+	}
 	changed := !equality.Semantic.DeepEqual(existing, lease)
 	if due := r.untilRenewal(existing); due > 0 && !changed {
 		return reconcile.Result{RequeueAfter: due}, nil
@@ -159,6 +169,20 @@ func (r *Reconciler) untilRenewal(lease *coordinationv1.Lease) time.Duration {
 
 func (r *Reconciler) renew(lease *coordinationv1.Lease) {
 	lease.Spec.RenewTime = new(metav1.NewMicroTime(r.Clock.Now().UTC()))
+}
+
+// acknowledgeBundle tells which bundle the collector that runs verifies the garden by. While it is being replaced the old one is true.
+func (r *Reconciler) acknowledgeBundle(ctx context.Context, lease *coordinationv1.Lease, namespace string) error {
+	sets := &appsv1.StatefulSetList{}
+	if err := r.Workloads.List(ctx, sets, client.InNamespace(namespace), client.MatchingLabels(collector.PodLabels(constants.SeedCollectorName))); err != nil {
+		return fmt.Errorf("failed to list the StatefulSets of the seed collector in namespace %s: %w", namespace, err)
+	}
+	for i := range sets.Items {
+		if checksum := sets.Items[i].Spec.Template.Annotations[constants.AnnotationCABundle]; checksum != "" && collector.IsReady(&sets.Items[i]) {
+			metav1.SetMetaDataAnnotation(&lease.ObjectMeta, constants.AnnotationCABundle, checksum)
+		}
+	}
+	return nil
 }
 
 // fill sets everything but the time. The garden's answer belongs to what it answers, so whoever changes that takes the answer away,

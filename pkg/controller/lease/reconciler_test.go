@@ -10,8 +10,11 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gardener/gardener-extension-otel-federation/test/utils/collectortest"
 )
 
 var _ = Describe("Reconciler", func() {
@@ -55,6 +58,29 @@ var _ = Describe("Reconciler", func() {
 			Entry("if it was never renewed", nil),
 			Entry("if it was renewed by a clock that is fast", new(metav1.NewMicroTime(now.Add(time.Hour)))),
 		)
+
+		It("should tell which bundle the collector verifies the garden by, once that has been rolled out", func() {
+			set := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: "garden", Name: "otel-federation-seed-collector", Labels: collectortest.PodSelector("otel-federation-seed")}}
+			set.Spec.Template.Annotations = map[string]string{caBundle: "first"}
+			set.Status = appsv1.StatefulSetStatus{Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1}
+			Expect(f.seed.Create(ctx, set)).To(Succeed())
+			f.run()
+			f.expectLease(now, map[string]string{caBundle: "first"})
+
+			By("It is being rolled")
+			set.Spec.Template.Annotations = map[string]string{caBundle: "second"}
+			Expect(f.seed.Update(ctx, set)).To(Succeed())
+			set.Status.UpdatedReplicas = 0
+			Expect(f.seed.Status().Update(ctx, set)).To(Succeed())
+			f.run()
+			f.expectLease(now, map[string]string{caBundle: "first"})
+
+			By("It has been rolled")
+			set.Status.UpdatedReplicas = 1
+			Expect(f.seed.Status().Update(ctx, set)).To(Succeed())
+			f.run()
+			f.expectLease(now, map[string]string{caBundle: "second"})
+		})
 
 		It("should restore what somebody has changed, and keep what is not its own", func() {
 			f.run()

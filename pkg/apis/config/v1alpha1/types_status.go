@@ -94,6 +94,9 @@ type SeedFederationStatus struct {
 	// the seed has no ingress.
 	// +optional
 	Instance string `json:"instance,omitempty"`
+	// CABundle is the checksum of the bundle of CAs by which the seed's collector verifies the garden, as far as the seed has told.
+	// +optional
+	CABundle string `json:"caBundle,omitempty"`
 	// Message says what the state waits for, or why it was entered.
 	// +optional
 	Message string `json:"message,omitempty"`
