@@ -6,22 +6,17 @@ package breakage_test
 
 import (
 	"context"
-	"fmt"
 
 	. "github.com/onsi/gomega"
 	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	resourcesv1alpha1 "github.com/gardener/gardener/pkg/apis/resources/v1alpha1"
-	"github.com/gardener/gardener/pkg/utils/kubernetes/health"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/corpus"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/gardener"
+	"github.com/gardener/gardener-extension-otel-federation/test/utils/changes"
 )
 
 // breakage is a change that breaks the federation.
@@ -44,16 +39,16 @@ type breakage struct {
 func (b breakage) apply(ctx context.Context) func(context.Context) {
 	var restores []func(context.Context)
 	if b.seedCollector != nil {
-		restores = append(restores, change(ctx, ls.Seed(seed), constants.SeedCollectorName, collectors(b.seedCollector, constants.SeedCollectorName)))
+		restores = append(restores, changes.To(ctx, ls.Seed(seed), constants.SeedCollectorName, changes.Collectors(b.seedCollector, constants.SeedCollectorName)))
 	}
 	if b.gardenCollectors != nil {
-		restores = append(restores, change(ctx, ls.Runtime(), constants.GardenCollectorName,
-			collectors(b.gardenCollectors, constants.GardenCollectorName+"-0", constants.GardenCollectorName+"-1")))
+		restores = append(restores, changes.To(ctx, ls.Runtime(), constants.GardenCollectorName,
+			changes.Collectors(b.gardenCollectors, constants.GardenCollectorName+"-0", constants.GardenCollectorName+"-1")))
 	}
 	if b.gardenPrometheus != nil {
-		restores = append(restores, change(ctx, ls.Runtime(), "prometheus-garden", func(ctx context.Context, c client.Client) {
+		restores = append(restores, changes.To(ctx, ls.Runtime(), "prometheus-garden", func(ctx context.Context, c client.Client) {
 			prometheus := &monitoringv1.Prometheus{ObjectMeta: metav1.ObjectMeta{Namespace: gardener.Namespace, Name: "garden"}}
-			update(ctx, c, prometheus, func() { b.gardenPrometheus(prometheus) })
+			changes.Update(ctx, c, prometheus, func() { b.gardenPrometheus(prometheus) })
 		}))
 	}
 	if b.changes != nil {
@@ -66,45 +61,4 @@ func (b breakage) apply(ctx context.Context) func(context.Context) {
 			restore(ctx)
 		}
 	}
-}
-
-// change changes objects of a ManagedResource and returns a function that lets gardener-resource-manager undo it.
-func change(ctx context.Context, c client.Client, managedResource string, do func(context.Context, client.Client)) func(context.Context) {
-	ignore(ctx, c, managedResource, true)
-	do(ctx, c)
-	return func(ctx context.Context) { ignore(ctx, c, managedResource, false) }
-}
-
-func ignore(ctx context.Context, c client.Client, managedResource string, ignored bool) {
-	object := &resourcesv1alpha1.ManagedResource{ObjectMeta: metav1.ObjectMeta{Namespace: gardener.Namespace, Name: managedResource}}
-	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:"%t"}}}`, resourcesv1alpha1.Ignore, ignored)
-	ExpectWithOffset(2, c.Patch(ctx, object, client.RawPatch(types.MergePatchType, patch))).To(Succeed())
-}
-
-func collectors(modify func(*otelv1beta1.Config), names ...string) func(context.Context, client.Client) {
-	return func(ctx context.Context, c client.Client) {
-		for _, name := range names {
-			collector := &otelv1beta1.OpenTelemetryCollector{ObjectMeta: metav1.ObjectMeta{Namespace: gardener.Namespace, Name: name}}
-			before, current := podOf(name), podOf(name)
-			Expect(c.Get(ctx, client.ObjectKeyFromObject(before), before)).To(Succeed())
-			update(ctx, c, collector, func() { modify(&collector.Spec.Config) })
-			Eventually(func(g Gomega) {
-				g.Expect(c.Get(ctx, client.ObjectKeyFromObject(current), current)).To(Succeed())
-				g.Expect(current.UID).NotTo(Equal(before.UID))
-				g.Expect(health.CheckPod(current)).To(Succeed())
-			}).Should(Succeed(), "pod %s with the changed configuration", before.Name)
-		}
-	}
-}
-
-func podOf(collector string) *corev1.Pod {
-	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: gardener.Namespace, Name: collector + "-collector-0"}}
-}
-
-func update(ctx context.Context, c client.Client, object client.Object, modify func()) {
-	Eventually(func(g Gomega) {
-		g.Expect(c.Get(ctx, client.ObjectKeyFromObject(object), object)).To(Succeed())
-		modify()
-		g.Expect(c.Update(ctx, object)).To(Succeed())
-	}).Should(Succeed())
 }

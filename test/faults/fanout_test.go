@@ -51,6 +51,25 @@ func scaleFanOut(ctx context.Context) {
 	}).Should(Succeed())
 }
 
+// exceedMemoryLimit gives the fan-out so little memory that its memory limiter refuses everything, and takes that back.
+func exceedMemoryLimit(ctx context.Context) {
+	config := gardener.With(gardener.GardenProviderConfig(ls.ScrapeInterval, ls.HandOver), "20Mi", "resources", "limits", "memory")
+	Expect(gardener.EnableGarden(ctx, ls.Runtime(), config)).To(Succeed())
+	DeferCleanup(func(ctx context.Context) { Expect(ls.EnableGarden(ctx)).To(Succeed()) })
+	for _, replica := range []int{0, 1} {
+		Eventually(ctx, func(g Gomega) {
+			g.Expect(metricOf(ctx, g, cluster.NameRuntime, fanOutPod(replica), "otelcol_receiver_refused_metric_points")).To(BeNumerically(">", 0))
+		}).WithTimeout(rollTimeout).Should(Succeed(), fanOutPod(replica))
+	}
+	wait(ctx, 4*ls.ScrapeInterval)
+	Expect(ls.EnableGarden(ctx)).To(Succeed())
+	Eventually(ctx, func(g Gomega) {
+		for _, replica := range []int{0, 1} {
+			g.Expect(metricOf(ctx, g, cluster.NameRuntime, fanOutPod(replica), "otelcol_receiver_refused_metric_points")).To(BeZero())
+		}
+	}).WithTimeout(rollTimeout).Should(Succeed())
+}
+
 // fillQueues lets a replica of the garden Prometheus stand still until it is detached, and a while longer than that. The other one must get
 // everything in time.
 func fillQueues(ctx context.Context) {
@@ -64,8 +83,12 @@ func fillQueues(ctx context.Context) {
 	pauseGarden1(ctx)
 	var (
 		worst time.Duration
+		began = time.Now()
+		at    time.Duration
 		watch = func(g Gomega) {
-			worst = max(worst, age(ctx, g, "garden-0"))
+			if a := age(ctx, g, "garden-0"); a > worst {
+				worst, at = a, time.Since(began)
+			}
 			g.Expect(worst).To(BeNumerically("<", 2*ls.ScrapeInterval+delayBySister), "age of the newest sample in garden-0")
 		}
 	)
@@ -75,7 +98,7 @@ func fillQueues(ctx context.Context) {
 	}).WithTimeout(10 * time.Minute).Should(Succeed())
 	// For as long as it would take to fill what was left of the queues.
 	Consistently(ctx, watch).WithTimeout(2 * time.Minute).Should(Succeed())
-	AddReportEntry(fmt.Sprintf("oldest that the newest sample in garden-0 was meanwhile: %s", worst), ReportEntryVisibilityAlways)
+	AddReportEntry(fmt.Sprintf("oldest that the newest sample in garden-0 was meanwhile: %s, %s after the other one stood still", worst, at), ReportEntryVisibilityAlways)
 
 	container(cluster.NameRuntime, "prometheus-garden-1", prometheusContainer, "continue")(ctx)
 	Eventually(ctx, func(g Gomega) {

@@ -98,6 +98,8 @@ var _ = DescribeTable("Fault", Serial, func(ctx SpecContext, f fault) {
 	Entry("extension of both classes replaced", fault{inject: replaceExtension}),
 	Entry("operators and resource managers killed", fault{inject: killOperators}),
 	Entry("signing key rotated", fault{inject: rotateSigningKey}),
+	Entry("CA of the garden rotated", fault{inject: rotateCA, unscraped: 12}),
+	Entry("token of the seed expired, and renewed later", fault{inject: expireToken, lost: 20}),
 	Entry("fan-out rolled by a change of its configuration", fault{inject: rollFanOut}),
 	Entry("API server of the runtime cluster stands still", fault{inject: process(cluster.NameRuntime+"-kube-apiserver", "pause"), lasts: 30 * time.Second, cure: process(cluster.NameRuntime+"-kube-apiserver", "continue")}),
 	Entry("WAN cut", fault{inject: wan(ingress.Faults{Cut: true}), lasts: time.Minute, cure: wan(ingress.Faults{})}),
@@ -115,6 +117,7 @@ var _ = DescribeTable("Fault", Serial, func(ctx SpecContext, f fault) {
 		inject: wan(ingress.Faults{Cut: true}), lasts: 30 * time.Second,
 		cure: all(kill(seedCluster, seedCollectorPod, collectorContainer), wan(ingress.Faults{})), unscraped: 6,
 	}),
+	Entry("memory limit of the fan-out exceeded", fault{inject: exceedMemoryLimit}),
 	Entry("fan-out scaled from two replicas to four and back, with samples in the queues", fault{inject: scaleFanOut}),
 	Entry("garden-1 stands still until its queues are full", fault{inject: fillQueues, lost: 100, spared: "garden-0"}),
 	Entry("both fan-outs killed while garden-0 stands still", fault{

@@ -43,7 +43,9 @@ const (
 	maxRequest = 2000
 	consumers  = 4
 
-	sendTimeout      = 30 * time.Second
+	// sendTimeout is for a request of at most maxRequest samples. A collector that is being replaced waits for it if a replica of the garden
+	// Prometheus stands still, and what it has for the other one waits as long.
+	sendTimeout      = 5 * time.Second
 	maxRetryInterval = 5 * time.Second
 )
 

@@ -147,7 +147,7 @@ func expectedExporter(endpoint string) map[string]any {
 	return map[string]any{
 		"endpoint":    endpoint,
 		"compression": "none",
-		"timeout":     "30s",
+		"timeout":     "5s",
 		"retry_on_failure": map[string]any{
 			"enabled":          true,
 			"initial_interval": "1s",
