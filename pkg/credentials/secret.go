@@ -13,7 +13,6 @@ import (
 
 	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
 	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
-
 	"github.com/gardener/gardener/pkg/utils"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"

@@ -80,7 +80,7 @@ func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extension
 		}
 	}
 
-	values, err := a.values(ctx, cfg, destination)
+	values, err := a.values(cfg, destination)
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (a *actuator) collectorExists(ctx context.Context, namespace string) (bool,
 	return true, nil
 }
 
-func (a *actuator) values(ctx context.Context, cfg *config.SeedFederationConfig, destination *seedcollector.Destination) (*seedcollector.Values, error) {
+func (a *actuator) values(cfg *config.SeedFederationConfig, destination *seedcollector.Destination) (*seedcollector.Values, error) {
 	image, err := imagevector.FindImage(imagevector.ImageNameOpenTelemetryCollector)
 	if err != nil {
 		return nil, fmt.Errorf("failed to find the image of the collector: %w", err)
