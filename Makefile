@@ -123,7 +123,8 @@ test-breakage: landscape-binaries ## Break the federation on purpose and see `ma
 
 .PHONY: test-faults
 test-faults: landscape-binaries ## Inject faults and look for every sample afterwards (takes longer, not part of `make test`).
-	@bash hack/test-landscape.sh $(LANDSCAPE) $(LANDSCAPE_TEST_DIR) test/faults 60 --hand-over Push --rising
+	@LABELS='!catch-up' bash hack/test-landscape.sh $(LANDSCAPE) $(LANDSCAPE_TEST_DIR) test/faults 60 --hand-over Push --rising
+	@LABELS=catch-up bash hack/test-landscape.sh $(LANDSCAPE) $(LANDSCAPE_TEST_DIR) test/faults 20 --hand-over Push --seeds 1 --corpus-series 70000 --scrape-interval 15s --reference=false
 
 .PHONY: clean
 clean: down ## Stop the landscape and remove what was built.

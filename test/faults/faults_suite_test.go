@@ -37,14 +37,22 @@ var _ = BeforeSuite(func() {
 	var err error
 	ls, err = landscape.Load(directory)
 	Expect(err).NotTo(HaveOccurred())
-	Expect(ls.Reference).To(BeTrue(), "the landscape must have been started with --reference")
 
 	SetDefaultEventuallyTimeout(3 * time.Minute)
 	SetDefaultEventuallyPollingInterval(time.Second)
 })
 
-var report []row
+var (
+	report []row
+	// catchUp is what was measured after a longer outage.
+	catchUp string
+)
 
 var _ = ReportAfterSuite("report", func(result Report) {
-	writeReport(result, report)
+	if len(report) > 0 {
+		writeReport(result, "faults", table(report))
+	}
+	if catchUp != "" {
+		writeReport(result, labelCatchUp, catchUp)
+	}
 })

@@ -48,6 +48,8 @@ type fault struct {
 	unscraped int
 	// lost is how many scrapes may be lost. More than 0 only where the gateway or the garden answers that the data is not wanted.
 	lost int
+	// counted says that the seed's collector is there all the time, and counts what is lost.
+	counted bool
 	// spared is a replica of the garden Prometheus that must lose nothing, whatever the other one loses.
 	spared string
 }
@@ -57,6 +59,7 @@ var _ = DescribeTable("Fault", Serial, func(ctx SpecContext, f fault) {
 	from := time.Now().Add(-ls.ScrapeInterval)
 
 	began := time.Now()
+	droppedBefore := dropped(ctx)
 	f.inject(ctx)
 	wait(ctx, f.lasts)
 	if f.cure != nil {
@@ -85,6 +88,9 @@ var _ = DescribeTable("Fault", Serial, func(ctx SpecContext, f fault) {
 
 	Expect(result.lostByPush).To(BeNumerically("<=", f.lost), "scrapes lost by push")
 	Expect(result.different).To(BeZero(), "samples with wrong values")
+	if f.counted {
+		Expect(dropped(ctx)-droppedBefore).To(BeEquivalentTo(result.lostByPush*samplesPerScrape(ctx, seed)), "samples that the collector of the seed has counted as dropped")
+	}
 	if f.lost == 0 {
 		Expect(result.lostSamples).To(BeZero(), "samples that only one replica has")
 	}
@@ -99,7 +105,7 @@ var _ = DescribeTable("Fault", Serial, func(ctx SpecContext, f fault) {
 	Entry("operators and resource managers killed", fault{inject: killOperators}),
 	Entry("signing key rotated", fault{inject: rotateSigningKey}),
 	Entry("CA of the garden rotated", fault{inject: rotateCA, unscraped: 12}),
-	Entry("token of the seed expired, and renewed later", fault{inject: expireToken, lost: 20}),
+	Entry("token of the seed expired, and renewed later", fault{inject: expireToken, lost: 20, counted: true}),
 	Entry("fan-out rolled by a change of its configuration", fault{inject: rollFanOut}),
 	Entry("API server of the runtime cluster stands still", fault{inject: process(cluster.NameRuntime+"-kube-apiserver", "pause"), lasts: 30 * time.Second, cure: process(cluster.NameRuntime+"-kube-apiserver", "continue")}),
 	Entry("WAN cut", fault{inject: wan(ingress.Faults{Cut: true}), lasts: time.Minute, cure: wan(ingress.Faults{})}),
@@ -108,8 +114,8 @@ var _ = DescribeTable("Fault", Serial, func(ctx SpecContext, f fault) {
 	Entry("200 ms latency", fault{inject: wan(ingress.Faults{Latency: 200 * time.Millisecond}), lasts: 30 * time.Second, cure: wan(ingress.Faults{})}),
 	Entry("256 kbit/s", fault{inject: wan(ingress.Faults{BytesPerSecond: 32_000}), lasts: 30 * time.Second, cure: wan(ingress.Faults{})}),
 	Entry("gateway answers 503", fault{inject: wan(ingress.Faults{Status: http.StatusServiceUnavailable}), lasts: 30 * time.Second, cure: wan(ingress.Faults{})}),
-	Entry("gateway answers 404", fault{inject: wan(ingress.Faults{Status: http.StatusNotFound}), lasts: 30 * time.Second, cure: wan(ingress.Faults{}), lost: 8}),
-	Entry("gateway answers 401", fault{inject: wan(ingress.Faults{Status: http.StatusUnauthorized}), lasts: 30 * time.Second, cure: wan(ingress.Faults{}), lost: 8}),
+	Entry("gateway answers 404", fault{inject: wan(ingress.Faults{Status: http.StatusNotFound}), lasts: 30 * time.Second, cure: wan(ingress.Faults{}), lost: 8, counted: true}),
+	Entry("gateway answers 401", fault{inject: wan(ingress.Faults{Status: http.StatusUnauthorized}), lasts: 30 * time.Second, cure: wan(ingress.Faults{}), lost: 8, counted: true}),
 	Entry("queue of the seed corrupted while the WAN is cut", fault{inject: corruptQueue, lasts: 0, cure: wan(ingress.Faults{}), unscraped: 6, lost: 8}),
 	Entry("volume of the seed full while the WAN is cut", fault{inject: fillVolumeOfSeed, unscraped: 12, lost: 20}),
 	Entry("volume of a fan-out full while garden-1 stands still", fault{inject: fillVolumeOfFanOut}),
@@ -128,6 +134,22 @@ var _ = DescribeTable("Fault", Serial, func(ctx SpecContext, f fault) {
 		),
 	}),
 )
+
+// dropped is how many samples the collector of the seed has dropped, because the answer was an error that is not retried.
+func dropped(ctx context.Context) float64 {
+	GinkgoHelper()
+	return metricOf(ctx, Default, seedCluster, seedCollectorPod, "otelcol_exporter_send_failed_metric_points")
+}
+
+// samplesPerScrape is how many samples the seed's collector sends for each scrape: the series, and what it says about the scrape.
+func samplesPerScrape(ctx context.Context, seed string) int {
+	GinkgoHelper()
+	const aboutScrape = 5
+	vector, err := ls.Prometheus(landscape.GardenReplicas[0]).Query(ctx, fmt.Sprintf("scrape_samples_post_metric_relabeling{job=%q,seed=%q}", constants.JobPrometheusAggregate, seed))
+	Expect(err).NotTo(HaveOccurred())
+	Expect(vector).To(HaveLen(1))
+	return int(vector[0].Value) + aboutScrape
+}
 
 // judge tells what became of the samples between two times.
 func judge(ctx context.Context, f fault, from, to time.Time) row {

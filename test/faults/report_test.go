@@ -15,11 +15,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-const (
-	reliabilityDocument = "../../docs/reliability.md"
-	reportBegin         = "<!-- written by make test-faults: begin -->\n"
-	reportEnd           = "<!-- written by make test-faults: end -->"
-)
+const reliabilityDocument = "../../docs/reliability.md"
 
 // row is what became of the samples in one fault.
 type row struct {
@@ -54,24 +50,21 @@ func table(rows []row) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// writeReport writes the report beside the logs. After a whole run that has succeeded it becomes the table of the document.
-func writeReport(result Report, rows []row) {
+// writeReport writes the report beside the logs. After a whole run that has succeeded it becomes a part of the document.
+func writeReport(result Report, name, text string) {
 	GinkgoHelper()
-	if len(rows) == 0 {
-		return
-	}
-	text := table(rows)
-	Expect(os.WriteFile(filepath.Join(ls.Dir, "faults.md"), []byte(text), 0o600)).To(Succeed())
+	Expect(os.WriteFile(filepath.Join(ls.Dir, name+".md"), []byte(text), 0o600)).To(Succeed())
 	fmt.Println(text)
 	if !result.SuiteSucceeded || len(result.SuiteConfig.FocusStrings) > 0 || len(result.SuiteConfig.SkipStrings) > 0 {
 		return
 	}
 
+	begin, end := fmt.Sprintf("<!-- written by make test-faults (%s): begin -->\n", name), fmt.Sprintf("<!-- written by make test-faults (%s): end -->\n", name)
 	document, err := os.ReadFile(reliabilityDocument)
 	Expect(err).NotTo(HaveOccurred())
-	before, rest, found := strings.Cut(string(document), reportBegin)
-	Expect(found).To(BeTrue(), "%s has no place for the report", reliabilityDocument)
-	_, after, found := strings.Cut(rest, reportEnd)
-	Expect(found).To(BeTrue(), "the place for the report in %s has no end", reliabilityDocument)
-	Expect(os.WriteFile(reliabilityDocument, []byte(before+reportBegin+"\n"+text+"\n"+reportEnd+after), 0o600)).To(Succeed())
+	before, rest, found := strings.Cut(string(document), begin)
+	Expect(found).To(BeTrue(), "%s has no place for the report %s", reliabilityDocument, name)
+	_, after, found := strings.Cut(rest, end)
+	Expect(found).To(BeTrue(), "the place for the report %s in %s has no end", name, reliabilityDocument)
+	Expect(os.WriteFile(reliabilityDocument, []byte(before+begin+"\n"+text+"\n"+end+after), 0o600)).To(Succeed())
 }

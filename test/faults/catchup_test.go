@@ -1,0 +1,132 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package faults_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/prometheus/common/model"
+
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/cluster"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/ingress"
+)
+
+const (
+	// labelCatchUp is for what needs a landscape with more series.
+	labelCatchUp = "catch-up"
+	// outage is longer than the five minutes after which a collector gives up by default.
+	outage = 330 * time.Second
+	// maxCatchUp is how long Prometheus remote write takes after the same outage, with the same number of series.
+	maxCatchUp = 28 * time.Second
+	maxRSS     = 400 << 20
+	// seedLocal is the seed that is the runtime cluster, the only one here.
+	seedLocal = "local"
+)
+
+var _ = Describe("Catching up", Label(labelCatchUp), func() {
+	It("takes not longer than Prometheus remote write, and not much memory", func(ctx SpecContext) {
+		expectScraped(ctx, time.Now())
+		series := samplesPerScrape(ctx, seedLocal)
+		from := time.Now()
+		peak := map[string]float64{}
+
+		Expect(ls.SetFaults(ctx, cluster.NameRuntime, ingress.Faults{Cut: true})).To(Succeed())
+		DeferCleanup(func(ctx context.Context) {
+			Expect(ls.SetFaults(ctx, cluster.NameRuntime, ingress.Faults{})).To(Succeed())
+		})
+		for cut := time.Now(); time.Since(cut) < outage; wait(ctx, time.Second) {
+			observeMemory(ctx, peak)
+		}
+		Expect(ls.SetFaults(ctx, cluster.NameRuntime, ingress.Faults{})).To(Succeed())
+		cured := time.Now()
+		for !scrapedSince(ctx, Default, cured.Add(-ls.ScrapeInterval)) && ctx.Err() == nil {
+			observeMemory(ctx, peak)
+			wait(ctx, time.Second/2)
+		}
+		caughtUp := time.Since(cured)
+		expectScraped(ctx, time.Now())
+		observeMemory(ctx, peak)
+
+		lost := 0
+		for _, replica := range landscape.GardenReplicas {
+			lost += missed(scrapes(ctx, replica, from, cured), from, cured, ls.ScrapeInterval)
+		}
+		result := []string{
+			fmt.Sprintf("After an outage of %s of the WAN, with %d samples every %s: current again after %.1f s (limit: %s), %d scrapes lost. Largest memory (RSS) of each collector throughout:",
+				outage, series, ls.ScrapeInterval, caughtUp.Seconds(), maxCatchUp, lost), "",
+		}
+		for _, pod := range collectorPods() {
+			result = append(result, fmt.Sprintf("- `%s`: %.0f MiB", pod, peak[pod]/(1<<20)))
+		}
+		catchUp = strings.Join(result, "\n") + "\n"
+		AddReportEntry(catchUp, ReportEntryVisibilityAlways)
+
+		Expect(lost).To(BeZero(), "scrapes that are missing in a replica")
+		Expect(caughtUp).To(BeNumerically("<=", maxCatchUp))
+		for pod, rss := range peak {
+			Expect(rss).To(BeNumerically("<", maxRSS), "memory of %s in bytes", pod)
+		}
+	})
+})
+
+func collectorPods() []string {
+	return []string{seedCollectorPod, fanOutPod(0), fanOutPod(1)}
+}
+
+func observeMemory(ctx context.Context, peak map[string]float64) {
+	GinkgoHelper()
+	for _, pod := range collectorPods() {
+		peak[pod] = max(peak[pod], metricOf(ctx, Default, cluster.NameRuntime, pod, "otelcol_process_memory_rss"))
+		Expect(peak[pod]).NotTo(BeZero(), pod)
+	}
+}
+
+// expectScraped waits until both replicas have a scrape of the seed that was made after the given time.
+func expectScraped(ctx context.Context, since time.Time) {
+	GinkgoHelper()
+	Eventually(ctx, func(g Gomega) {
+		g.Expect(scrapedSince(ctx, g, since)).To(BeTrue())
+	}).Should(Succeed())
+}
+
+func scrapedSince(ctx context.Context, g Gomega, since time.Time) bool {
+	for _, replica := range landscape.GardenReplicas {
+		vector, err := ls.Prometheus(replica).Query(ctx, fmt.Sprintf("timestamp(%s)", scrapeReport("up")))
+		g.Expect(err).NotTo(HaveOccurred())
+		if len(vector) != 1 || time.UnixMilli(int64(float64(vector[0].Value)*1000)).Before(since) {
+			return false
+		}
+	}
+	return true
+}
+
+// scrapes are the times of the scrapes of the seed that a replica has got.
+func scrapes(ctx context.Context, replica string, from, to time.Time) map[int64]bool {
+	GinkgoHelper()
+	api, err := ls.Prometheus(replica).API()
+	Expect(err).NotTo(HaveOccurred())
+	value, _, err := api.Query(ctx, fmt.Sprintf("%s[%dms]", scrapeReport("scrape_samples_post_metric_relabeling"), to.Sub(from).Milliseconds()), to)
+	Expect(err).NotTo(HaveOccurred())
+	matrix, ok := value.(model.Matrix)
+	Expect(ok).To(BeTrue())
+	times := map[int64]bool{}
+	for _, stream := range matrix {
+		for _, pair := range stream.Values {
+			times[int64(pair.Timestamp)] = true
+		}
+	}
+	return times
+}
+
+func scrapeReport(metric string) string {
+	return fmt.Sprintf("%s{job=%q,seed=%q}", metric, constants.JobPrometheusAggregate, seedLocal)
+}
