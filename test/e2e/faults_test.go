@@ -6,11 +6,13 @@ package e2e_test
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/cluster"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/ingress"
@@ -49,10 +51,10 @@ var _ = Describe("Faults", Ordered, func() {
 	})
 })
 
-// newestSample returns when the newest federated sample was scraped.
+// newestSample returns when the newest sample of a seed was scraped that a replica has.
 func newestSample(ctx context.Context, replica string) time.Time {
 	GinkgoHelper()
-	samples, err := ls.Prometheus(replica).Query(ctx, "max(timestamp("+federatedOf(seedOther)+"))")
+	samples, err := ls.Prometheus(replica).Query(ctx, fmt.Sprintf("timestamp(up{job=%q,seed=%q})", constants.JobPrometheusAggregate, seedOther))
 	Expect(err).NotTo(HaveOccurred())
 	Expect(samples).To(HaveLen(1))
 	return time.UnixMilli(int64(float64(samples[0].Value) * 1000))

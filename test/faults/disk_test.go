@@ -6,6 +6,7 @@ package faults_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -14,31 +15,54 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
+	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
+	. "github.com/gardener/gardener/pkg/utils/test/matchers"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/cluster"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/gardener"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/ingress"
+	"github.com/gardener/gardener-extension-otel-federation/test/utils/changes"
 )
 
 // smallVolume is the size of a volume that is full within a minute.
 const smallVolume = "size=1500k"
 
-// corruptQueue overwrites what is in the queue of a seed's collector while the collector is away.
+// corruptQueue destroys the queue of a seed's collector while the collector stands still, and kills it. The collector does not recover by
+// itself, although it is told to (`recreate`): it notices the damage in a goroutine of the database, whose panic nobody catches. So the
+// volume is replaced, as docs/operations/troubleshooting.md says.
 func corruptQueue(ctx context.Context) {
 	wan(ingress.Faults{Cut: true})(ctx)
 	wait(ctx, 4*ls.ScrapeInterval)
 	container(seedCluster, seedCollectorPod, collectorContainer, "pause")(ctx)
 	file := filepath.Join(volumeOf(ctx, seedCluster, constants.SeedCollectorName), "exporter_otlp_http_garden_metrics")
-	info, err := os.Stat(file)
+	content, err := os.ReadFile(file)
 	Expect(err).NotTo(HaveOccurred())
-	garbage := make([]byte, info.Size())
-	for i := range garbage {
-		garbage[i] = byte(i * 7)
+	for i := range content {
+		content[i] = byte(i * 7)
 	}
-	Expect(os.WriteFile(file, garbage, info.Mode())).To(Succeed())
+	Expect(os.WriteFile(file, content, 0o600)).To(Succeed())
 	kill(seedCluster, seedCollectorPod, collectorContainer)(ctx)
+	pod, c := &corev1.Pod{}, ls.Seed(seed)
+	Eventually(ctx, func(g Gomega) {
+		g.Expect(c.Get(ctx, client.ObjectKey{Namespace: gardener.Namespace, Name: seedCollectorPod}, pod)).To(Succeed())
+		g.Expect(pod.Status.ContainerStatuses).To(ConsistOf(HaveField("RestartCount", BeNumerically(">", 1))))
+	}).Should(Succeed())
+
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: gardener.Namespace, Name: constants.SeedCollectorName + "-queue"}}
+	Expect(c.Delete(ctx, claim)).To(Succeed())
+	Expect(c.Delete(ctx, pod)).To(Succeed())
+	Eventually(ctx, func(g Gomega) {
+		g.Expect(c.Get(ctx, client.ObjectKeyFromObject(claim), claim)).To(BeNotFoundError())
+	}).Should(Succeed())
+	ex := &extensionsv1alpha1.Extension{ObjectMeta: metav1.ObjectMeta{Namespace: gardener.Namespace, Name: constants.ExtensionType}}
+	Expect(c.Patch(ctx, ex, client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, v1beta1constants.GardenerOperation, v1beta1constants.GardenerOperationReconcile)))).To(Succeed())
+	changes.ExpectReplaced(ctx, c, pod)
 }
 
 // fillVolumeOfSeed lets the volume of a seed's collector become full while the WAN is cut.
