@@ -68,7 +68,7 @@ func corruptQueue(ctx context.Context) {
 // fillVolumeOfSeed lets the volume of a seed's collector become full while the WAN is cut.
 func fillVolumeOfSeed(ctx context.Context) {
 	unmount := mountSmallVolume(volumeOf(ctx, seedCluster, constants.SeedCollectorName))
-	kill(seedCluster, seedCollectorPod, collectorContainer)(ctx)
+	replacePod(ctx, seedCluster, seedCollectorPod)
 	expectCurrent(ctx)
 
 	wan(ingress.Faults{Cut: true})(ctx)
@@ -77,14 +77,14 @@ func fillVolumeOfSeed(ctx context.Context) {
 	// What is in the queue has been delivered before the volume goes.
 	expectCurrent(ctx)
 	unmount()
-	kill(seedCluster, seedCollectorPod, collectorContainer)(ctx)
+	replacePod(ctx, seedCluster, seedCollectorPod)
 }
 
 // fillVolumeOfFanOut lets the volume of a collector of the fan-out become full while a replica of the garden Prometheus stands still. The
 // collector refuses what it cannot keep, and the seeds send it again.
 func fillVolumeOfFanOut(ctx context.Context) {
 	unmount := mountSmallVolume(volumeOf(ctx, cluster.NameRuntime, constants.GardenCollectorName+"-0"))
-	kill(cluster.NameRuntime, fanOutPod(0), collectorContainer)(ctx)
+	replacePod(ctx, cluster.NameRuntime, fanOutPod(0))
 	expectCurrent(ctx)
 
 	pauseGarden1(ctx)
@@ -93,7 +93,16 @@ func fillVolumeOfFanOut(ctx context.Context) {
 	expectCurrent(ctx)
 	expectEmptyQueues(ctx, cluster.NameRuntime, fanOutPod(0))
 	unmount()
-	kill(cluster.NameRuntime, fanOutPod(0), collectorContainer)(ctx)
+	replacePod(ctx, cluster.NameRuntime, fanOutPod(0))
+}
+
+// replacePod deletes a pod and waits for the next one. A container that starts again in the same pod sees the volumes as they were.
+func replacePod(ctx context.Context, clusterName, name string) {
+	GinkgoHelper()
+	pod := &corev1.Pod{}
+	Expect(ls.Client(clusterName).Get(ctx, client.ObjectKey{Namespace: gardener.Namespace, Name: name}, pod)).To(Succeed())
+	Expect(ls.Client(clusterName).Delete(ctx, pod)).To(Succeed())
+	changes.ExpectReplaced(ctx, ls.Client(clusterName), pod)
 }
 
 // volumeOf returns the directory of the volume with the queue of a collector.
@@ -104,15 +113,15 @@ func volumeOf(ctx context.Context, clusterName, collectorName string) string {
 	return filepath.Join(ls.Dir, "nodes", clusterName, "volumes", claim.Spec.VolumeName)
 }
 
-// mountSmallVolume hides a volume behind one that is small and empty, and returns a function that takes it away. A process that has the
-// files of the volume open keeps them.
+// mountSmallVolume hides a volume behind one that is small and empty, and returns a function that takes it away. A pod that runs keeps what
+// it has.
 func mountSmallVolume(directory string) func() {
 	GinkgoHelper()
 	Expect(syscall.Mount("tmpfs", directory, "tmpfs", 0, smallVolume)).To(Succeed(), "mounting a tmpfs needs root")
 	mounted := true
 	unmount := func() {
 		if mounted {
-			// Lazily: the process that is killed next still uses it.
+			// Lazily: the pod that is replaced next still uses it.
 			Expect(syscall.Unmount(directory, syscall.MNT_DETACH)).To(Succeed())
 			mounted = false
 		}
