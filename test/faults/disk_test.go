@@ -8,8 +8,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"syscall"
+	"strconv"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -67,7 +68,7 @@ func corruptQueue(ctx context.Context) {
 
 // fillVolumeOfSeed lets the volume of a seed's collector become full while the WAN is cut.
 func fillVolumeOfSeed(ctx context.Context) {
-	unmount := mountSmallVolume(volumeOf(ctx, seedCluster, constants.SeedCollectorName))
+	unmount := mountSmallVolume(ctx, volumeOf(ctx, seedCluster, constants.SeedCollectorName))
 	replacePod(ctx, seedCluster, seedCollectorPod)
 	expectCurrent(ctx)
 
@@ -76,14 +77,14 @@ func fillVolumeOfSeed(ctx context.Context) {
 	wan(ingress.Faults{})(ctx)
 	// What is in the queue has been delivered before the volume goes.
 	expectCurrent(ctx)
-	unmount()
+	unmount(ctx)
 	replacePod(ctx, seedCluster, seedCollectorPod)
 }
 
 // fillVolumeOfFanOut lets the volume of a collector of the fan-out become full while a replica of the garden Prometheus stands still. The
 // collector refuses what it cannot keep, and the seeds send it again.
 func fillVolumeOfFanOut(ctx context.Context) {
-	unmount := mountSmallVolume(volumeOf(ctx, cluster.NameRuntime, constants.GardenCollectorName+"-0"))
+	unmount := mountSmallVolume(ctx, volumeOf(ctx, cluster.NameRuntime, constants.GardenCollectorName+"-0"))
 	replacePod(ctx, cluster.NameRuntime, fanOutPod(0))
 	expectCurrent(ctx)
 
@@ -92,7 +93,7 @@ func fillVolumeOfFanOut(ctx context.Context) {
 	container(cluster.NameRuntime, "prometheus-garden-1", prometheusContainer, "continue")(ctx)
 	expectCurrent(ctx)
 	expectEmptyQueues(ctx, cluster.NameRuntime, fanOutPod(0))
-	unmount()
+	unmount(ctx)
 	replacePod(ctx, cluster.NameRuntime, fanOutPod(0))
 }
 
@@ -115,15 +116,21 @@ func volumeOf(ctx context.Context, clusterName, collectorName string) string {
 
 // mountSmallVolume hides a volume behind one that is small and empty, and returns a function that takes it away. A pod that runs keeps what
 // it has.
-func mountSmallVolume(directory string) func() {
+func mountSmallVolume(ctx context.Context, directory string) func(context.Context) {
 	GinkgoHelper()
-	Expect(syscall.Mount("tmpfs", directory, "tmpfs", 0, smallVolume)).To(Succeed(), "mounting a tmpfs needs root")
+	// The daemon has mounts of its own, and its pods have those of the daemon.
+	inDaemon := func(ctx context.Context, command ...string) {
+		GinkgoHelper()
+		output, err := exec.CommandContext(ctx, "nsenter", append([]string{"--mount", "--target", strconv.Itoa(ls.PID)}, command...)...).CombinedOutput()
+		Expect(err).NotTo(HaveOccurred(), "mounting needs root: %s", output)
+	}
+	inDaemon(ctx, "mount", "-t", "tmpfs", "-o", smallVolume, "tmpfs", directory)
 	mounted := true
-	unmount := func() {
+	unmount := func(ctx context.Context) {
 		if mounted {
-			// Lazily: the pod that is replaced next still uses it.
-			Expect(syscall.Unmount(directory, syscall.MNT_DETACH)).To(Succeed())
 			mounted = false
+			// Lazily: the pod that is replaced next still uses it.
+			inDaemon(ctx, "umount", "--lazy", directory)
 		}
 	}
 	DeferCleanup(unmount)
