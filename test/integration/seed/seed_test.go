@@ -155,7 +155,7 @@ var _ = Describe("Seed controller", func() {
 		deleteCollector(ctx)
 	})
 
-	It("should enlarge the volume of the queue, but not shrink it", func(ctx context.Context) {
+	It("should enlarge the volume of the queue, and refuse to shrink it", func(ctx context.Context) {
 		create(ctx, &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "fast"}, Provisioner: "test", AllowVolumeExpansion: new(true)})
 		create(ctx, credentials)
 		sized := func(size string) map[string]any {
@@ -169,8 +169,17 @@ var _ = Describe("Seed controller", func() {
 		extension.DeployAndWait(ctx, configKind, sized("2Gi"))
 		Expect(queueClaim(ctx, Default).Spec.Resources.Requests.Storage().String()).To(Equal("2Gi"))
 
-		extension.DeployAndWait(ctx, configKind, sized("1Gi"))
+		By("the volume is to become smaller")
+		extension.Deploy(ctx, configKind, sized("1Gi"))
+		Eventually(ctx, func(g Gomega) {
+			status := extension.Get(ctx, g).Status
+			g.Expect(status.LastError).NotTo(BeNil())
+			g.Expect(status.LastError.Description).To(ContainSubstring("spec.providerConfig.queue.persistence.size cannot become 1Gi, which is less than 2Gi"))
+		}).Should(Succeed())
 		Expect(queueClaim(ctx, Default).Spec.Resources.Requests.Storage().String()).To(Equal("2Gi"))
+
+		By("that is taken back")
+		extension.DeployAndWait(ctx, configKind, sized("2Gi"))
 	})
 
 	It("should report a bad configuration with its path, leave everything as it is, and recover", func(ctx context.Context) {
