@@ -6,6 +6,7 @@
 package conditions
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -64,6 +65,13 @@ func SetCompatible(ctx context.Context, c client.Client, clock clock.Clock, ex *
 		return Set(ctx, c, clock, ex, TypeCompatible, gardencorev1beta1.ConditionTrue, ReasonCompatible, "The cluster offers all that federation relies on.")
 	}
 	return Set(ctx, c, clock, ex, TypeCompatible, gardencorev1beta1.ConditionFalse, reason, message)
+}
+
+// CompatibleIsOutdated says whether the condition Compatible is there and says something else than the worst problem, whose reason may be
+// empty.
+func CompatibleIsOutdated(ex *extensionsv1alpha1.Extension, reason string) bool {
+	condition := v1beta1helper.GetCondition(ex.Status.Conditions, TypeCompatible)
+	return condition != nil && condition.Reason != cmp.Or(reason, ReasonCompatible)
 }
 
 // Set sets a condition in the status of an Extension. Nothing is written if nothing changes. A conflict with another writer is

@@ -120,4 +120,14 @@ var _ = Describe("#Set", func() {
 		Expect(Set(ctx, c, clock, ex, TypeIngressReady, gardencorev1beta1.ConditionTrue, "a", "b")).
 			To(MatchError("failed to set condition IngressReady of Extension garden/foo: no permission"))
 	})
+
+	DescribeTable("#CompatibleIsOutdated", func(current []gardencorev1beta1.Condition, reason string, expected bool) {
+		Expect(CompatibleIsOutdated(&extensionsv1alpha1.Extension{Status: extensionsv1alpha1.ExtensionStatus{DefaultStatus: extensionsv1alpha1.DefaultStatus{Conditions: current}}}, reason)).To(Equal(expected))
+	},
+		Entry("no condition yet", nil, "CollectorKindMissing", false),
+		Entry("the problem that the condition tells", []gardencorev1beta1.Condition{{Type: "Compatible", Reason: "CollectorKindMissing"}}, "CollectorKindMissing", false),
+		Entry("no problem, as the condition tells", []gardencorev1beta1.Condition{{Type: "Compatible", Reason: "Compatible"}}, "", false),
+		Entry("the problem is gone", []gardencorev1beta1.Condition{{Type: "Compatible", Reason: "CollectorKindMissing"}}, "", true),
+		Entry("a new problem", []gardencorev1beta1.Condition{{Type: "Compatible", Reason: "Compatible"}}, "CollectorKindMissing", true),
+	)
 })

@@ -10,6 +10,7 @@ import (
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	istionetworkingv1beta1 "istio.io/client-go/pkg/apis/networking/v1beta1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
@@ -17,6 +18,8 @@ import (
 	"github.com/gardener/gardener/pkg/utils"
 
 	"github.com/gardener/gardener-extension-otel-federation/imagevector"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/compatibility"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/conditions"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/receiver"
 )
@@ -75,9 +78,15 @@ func (a *actuator) observe(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("failed to list the Extensions in namespace %s: %w", namespace, err)
 	}
 	for i := range extensions.Items {
-		if ex := &extensions.Items[i]; !receiver.IsGardenExtension(ex) {
+		ex := &extensions.Items[i]
+		if !receiver.IsGardenExtension(ex) {
 			continue
-		} else if pushing, err := pushingSeeds(ex); err == nil {
+		}
+		if conditions.CompatibleIsOutdated(ex, ptr.Deref(problem, compatibility.Problem{}).Reason) {
+			// What the last reconciliation saw has changed again since the last look.
+			seen = append(seen, a.clock.Now())
+		}
+		if pushing, err := pushingSeeds(ex); err == nil {
 			seen = append(seen, len(pushing) == 0, a.observeSigningKey(ex), caBundles(ex))
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/gardener/gardener-extension-otel-federation/imagevector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/compatibility"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/conditions"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/mapper"
 )
 
 // checkCompatibility returns the worst problem of what the seed offers. Its reason is empty if there is none.
@@ -45,6 +46,14 @@ func (a *actuator) observe(ctx context.Context) (string, error) {
 	problem, err := a.checkCompatibility(ctx, v1beta1constants.GardenNamespace)
 	if err != nil {
 		return "", err
+	}
+	ex, err := mapper.Find(ctx, a.client, extensionsv1alpha1.ExtensionClassSeed)
+	if err != nil {
+		return "", err
+	}
+	if ex != nil && conditions.CompatibleIsOutdated(ex, problem.Reason) {
+		// What the last reconciliation saw has changed again since the last look.
+		return problem.Reason + a.clock.Now().String(), nil
 	}
 	return problem.Reason, nil
 }
