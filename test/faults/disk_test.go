@@ -8,13 +8,13 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
+	"runtime"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -118,23 +118,42 @@ func volumeOf(ctx context.Context, clusterName, collectorName string) string {
 // it has.
 func mountSmallVolume(ctx context.Context, directory string) func(context.Context) {
 	GinkgoHelper()
-	// The daemon has mounts of its own, and its pods have those of the daemon.
-	inDaemon := func(ctx context.Context, command ...string) {
-		GinkgoHelper()
-		output, err := exec.CommandContext(ctx, "nsenter", append([]string{"--mount", "--target", strconv.Itoa(ls.PID)}, command...)...).CombinedOutput()
-		Expect(err).NotTo(HaveOccurred(), "mounting needs root: %s", output)
-	}
-	inDaemon(ctx, "mount", "-t", "tmpfs", "-o", smallVolume, "tmpfs", directory)
+	Expect(inDaemon(func() error { return unix.Mount("tmpfs", directory, "tmpfs", 0, smallVolume) })).To(Succeed(), "mounting needs root")
 	mounted := true
-	unmount := func(ctx context.Context) {
+	unmount := func(context.Context) {
 		if mounted {
 			mounted = false
 			// Lazily: the pod that is replaced next still uses it.
-			inDaemon(ctx, "umount", "--lazy", directory)
+			Expect(inDaemon(func() error { return unix.Unmount(directory, unix.MNT_DETACH) })).To(Succeed())
 		}
 	}
 	DeferCleanup(unmount)
 	return unmount
+}
+
+// inDaemon does something among the mounts of the landscape's daemon: it has some of its own, and its pods have those of the daemon.
+func inDaemon(do func() error) error {
+	done := make(chan error)
+	go func() {
+		// The thread ends with the goroutine, as it is not unlocked.
+		runtime.LockOSThread()
+		done <- func() error {
+			namespace, err := os.Open(fmt.Sprintf("/proc/%d/ns/mnt", ls.PID))
+			if err != nil {
+				return err
+			}
+			defer namespace.Close()
+			// A thread that shares its working directory with others cannot go elsewhere.
+			if err := unix.Unshare(unix.CLONE_FS); err != nil {
+				return err
+			}
+			if err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNS); err != nil {
+				return err
+			}
+			return do()
+		}()
+	}()
+	return <-done
 }
 
 // expectEnqueueFailures waits until a collector has refused samples, because it has no place for them.
