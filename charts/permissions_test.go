@@ -24,7 +24,8 @@ var _ = Describe("Permissions", func() {
 		))
 		Expect(objects.permissions(gardenNamespace, seed.name)).To(ConsistOf(
 			"extensions.extensions.gardener.cloud: list,patch,watch",
-			"extensions/status.extensions.gardener.cloud: patch",
+			"extensions/status.extensions.gardener.cloud: patch,update",
+			"events.events.k8s.io: create,patch",
 			"namespaces[garden]: get",
 			"managedresources.resources.gardener.cloud: create,list,watch",
 			"managedresources.resources.gardener.cloud[otel-federation-seed]: delete,update",
@@ -63,7 +64,8 @@ var _ = Describe("Permissions", func() {
 		))
 		Expect(objects.permissions(gardenNamespace, garden.name)).To(ConsistOf(
 			"extensions.extensions.gardener.cloud: get,list,patch,watch",
-			"extensions/status.extensions.gardener.cloud: patch",
+			"extensions/status.extensions.gardener.cloud: patch,update",
+			"events.events.k8s.io: create,patch",
 			"namespaces[garden]: get",
 			"managedresources.resources.gardener.cloud: create,get,list,watch",
 			"managedresources.resources.gardener.cloud[otel-federation-garden,otel-federation-garden-access]: delete,update",

@@ -49,7 +49,8 @@ type Metrics struct {
 	Accepted float64
 	// Refused counts the samples that have been received and could not be passed on. The sender, if there is one, sends them again.
 	Refused float64
-	// Filtered counts the samples that filters have dropped, by the name of the processor.
+	// Filtered counts the samples that have come into a processor and have not left it, by the name of the processor, as
+	// `filter/denied`. A processor that drops nothing is not among them.
 	Filtered map[string]float64
 	// Exporters are the exporters by name, as `otlp_http/garden`.
 	Exporters map[string]Exporter
@@ -94,8 +95,13 @@ func newMetrics(families map[string]*dto.MetricFamily) *Metrics {
 		Uptime:    time.Duration(sum(families, "otelcol_process_uptime") * float64(time.Second)),
 		Accepted:  sum(families, "otelcol_receiver_accepted_metric_points"),
 		Refused:   sum(families, "otelcol_receiver_refused_metric_points"),
-		Filtered:  by(families, "otelcol_processor_filter_datapoints_filtered", "filter"),
+		Filtered:  by(families, "otelcol_processor_incoming_items", "processor"),
 		Exporters: map[string]Exporter{},
+	}
+	for processor, outgoing := range by(families, "otelcol_processor_outgoing_items", "processor") {
+		if metrics.Filtered[processor] -= outgoing; metrics.Filtered[processor] <= 0 {
+			delete(metrics.Filtered, processor)
+		}
 	}
 	for name, field := range map[string]func(*Exporter) *float64{
 		"otelcol_exporter_queue_size":                   func(e *Exporter) *float64 { return &e.QueueSize },

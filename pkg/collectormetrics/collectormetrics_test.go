@@ -36,8 +36,12 @@ otelcol_exporter_sent_metric_points{exporter="otlp_http/prometheus-garden-1",ser
 otelcol_exporter_send_failed_metric_points{exporter="otlp_http/prometheus-garden-0"} 12
 # TYPE otelcol_process_uptime counter
 otelcol_process_uptime 86.5
-# TYPE otelcol_processor_filter_datapoints_filtered_total counter
-otelcol_processor_filter_datapoints_filtered_total{filter="filter/prometheus-garden-1"} 20
+# TYPE otelcol_processor_incoming_items counter
+otelcol_processor_incoming_items{otel_signal="metrics",processor="attributes/seed"} 4956
+otelcol_processor_incoming_items{otel_signal="metrics",processor="filter/prometheus-garden-1"} 20
+# TYPE otelcol_processor_outgoing_items counter
+otelcol_processor_outgoing_items{otel_signal="metrics",processor="attributes/seed"} 4956
+otelcol_processor_outgoing_items{otel_signal="metrics",processor="filter/prometheus-garden-1"} 0
 # TYPE otelcol_receiver_accepted_metric_points counter
 otelcol_receiver_accepted_metric_points{receiver="otlp",transport="http"} 4956
 # TYPE otelcol_receiver_refused_metric_points counter

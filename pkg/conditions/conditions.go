@@ -19,46 +19,6 @@ import (
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
 )
 
-const (
-	// TypeCredentialsValid says whether the seed has what it needs to pass the garden's ingress.
-	TypeCredentialsValid gardencorev1beta1.ConditionType = "CredentialsValid"
-	// TypeIngressReady says whether the fan-out can be reached from outside the runtime cluster.
-	TypeIngressReady gardencorev1beta1.ConditionType = "IngressReady"
-	// TypeReceiverReady says whether the garden Prometheus accepts what the fan-out pushes.
-	TypeReceiverReady gardencorev1beta1.ConditionType = "ReceiverReady"
-	// TypeHandOverHealthy says whether the seeds are handed over from pull to push, and back, as their samples demand.
-	TypeHandOverHealthy gardencorev1beta1.ConditionType = "HandOverHealthy"
-	// TypeCompatible says whether the cluster offers what federation relies on.
-	TypeCompatible gardencorev1beta1.ConditionType = "Compatible"
-
-	// ReasonCompatible means that the cluster offers all that federation relies on.
-	ReasonCompatible = "Compatible"
-	// ReasonCollectorKindMissing means that OpenTelemetryCollectors cannot be created.
-	ReasonCollectorKindMissing = "CollectorKindMissing"
-	// ReasonCollectorTooOld means that the configured image of the collector is too old.
-	ReasonCollectorTooOld = "CollectorTooOld"
-	// ReasonPrometheusTooOld means that the garden Prometheus is too old.
-	ReasonPrometheusTooOld = "PrometheusTooOld"
-	// ReasonHandOverRunning means that the states of the seeds are followed up.
-	ReasonHandOverRunning = "HandOverRunning"
-	// ReasonHandOverFailing means that the states of the seeds have not been followed up for a minute. The message says why.
-	ReasonHandOverFailing = "HandOverFailing"
-	// ReasonCredentialsMissing means that there are no usable credentials yet.
-	ReasonCredentialsMissing = "CredentialsMissing"
-	// ReasonCredentialsAvailable means that the collector has credentials.
-	ReasonCredentialsAvailable = "CredentialsAvailable"
-	// ReasonGatewayMissing means that the garden Prometheus has no Istio Gateway yet, whose address the fan-out shares.
-	ReasonGatewayMissing = "GatewayMissing"
-	// ReasonPrometheusMissing means that there is no garden Prometheus yet.
-	ReasonPrometheusMissing = "PrometheusMissing"
-	// ReasonReceiverDisabled means that not all replicas of the garden Prometheus have an OTLP receiver yet.
-	ReasonReceiverDisabled = "ReceiverDisabled"
-	// ReasonReceiverEnabled means that all replicas of the garden Prometheus have an OTLP receiver.
-	ReasonReceiverEnabled = "ReceiverEnabled"
-	// ReasonExposed means that the fan-out is exposed on the garden's ingress gateway.
-	ReasonExposed = "Exposed"
-)
-
 // SetCompatible sets the condition Compatible: the reason and the message are those of the worst problem, or empty.
 func SetCompatible(ctx context.Context, c client.Client, clock clock.Clock, ex *extensionsv1alpha1.Extension, reason, message string) error {
 	if reason == "" {

@@ -66,6 +66,8 @@ type Tracker struct {
 	names    []string
 	replicas map[string]*replica
 	since    map[Series]time.Time
+	// silent is since when a replica has not answered.
+	silent map[string]time.Time
 }
 
 type replica struct {
@@ -90,7 +92,7 @@ const retention = time.Hour
 
 // NewTracker returns a Tracker for the replicas with the given names.
 func NewTracker(names ...string) *Tracker {
-	return &Tracker{names: names, replicas: map[string]*replica{}, since: map[Series]time.Time{}}
+	return &Tracker{names: names, replicas: map[string]*replica{}, since: map[Series]time.Time{}, silent: map[string]time.Time{}}
 }
 
 // Observe takes the answers of the replicas, by name. A replica without an answer is not known: that neither lets pull end nor
@@ -103,8 +105,12 @@ func (t *Tracker) Observe(now time.Time, observations map[string]*Observation) {
 			if r != nil {
 				r.known = false
 			}
+			if t.silent[name].IsZero() {
+				t.silent[name] = now
+			}
 			continue
 		}
+		delete(t.silent, name)
 
 		if r == nil || r.identity != observation.Identity {
 			// It may have to catch up with what was queued while it was away.
@@ -168,6 +174,15 @@ func (t *Tracker) Freshness(now time.Time, series Series, limit time.Duration) F
 	}
 	result.Since = t.freshSince(now, series, result.InAll)
 	return result
+}
+
+// Silence returns for how long those replicas have not answered that do not answer, by name.
+func (t *Tracker) Silence(now time.Time) map[string]time.Duration {
+	silence := map[string]time.Duration{}
+	for name, since := range t.silent {
+		silence[name] = now.Sub(since)
+	}
+	return silence
 }
 
 // Restart lets the time for which a series has been fresh count from the next look at it.

@@ -31,6 +31,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/gardener/gardener/extensions/pkg/controller/heartbeat"
 	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
@@ -38,14 +39,18 @@ import (
 	"github.com/gardener/gardener/pkg/client/kubernetes"
 	gardenerhealthz "github.com/gardener/gardener/pkg/healthz"
 
+	"github.com/gardener/gardener-extension-otel-federation/pkg/conditions"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/credentials"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/credentialscopy"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/fanoutqueues"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/federationhealth"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/garden"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/handover"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/healthcheck"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/lease"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/seed"
+	handoverstate "github.com/gardener/gardener-extension-otel-federation/pkg/handover"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/webhook"
 )
 
@@ -100,6 +105,9 @@ func run(ctx context.Context, opts *options) error {
 		return fmt.Errorf("failed to add the heartbeat controller: %w", err)
 	}
 
+	if err := addHealthChecks(ctx, mgr, opts); err != nil {
+		return err
+	}
 	if class == extensionsv1alpha1.ExtensionClassGarden {
 		err = addGardenControllers(ctx, mgr, opts)
 	} else {
@@ -173,7 +181,10 @@ func addGardenControllers(ctx context.Context, mgr manager.Manager, opts *option
 		return err
 	}
 
-	connection := &credentials.Connection{}
+	connection, board := &credentials.Connection{}, &handoverstate.Board{}
+	if err := metrics.Registry.Register(board); err != nil {
+		return fmt.Errorf("failed to register the metrics of the hand-over: %w", err)
+	}
 	credentials.DefaultAddOptions.ExtensionClasses = opts.general.Completed().ExtensionClasses
 	credentials.DefaultAddOptions.Connection = connection
 	if err := credentials.AddToManager(ctx, mgr); err != nil {
@@ -182,12 +193,20 @@ func addGardenControllers(ctx context.Context, mgr manager.Manager, opts *option
 
 	handover.DefaultAddOptions.ExtensionClasses = opts.general.Completed().ExtensionClasses
 	handover.DefaultAddOptions.Connection = connection
+	handover.DefaultAddOptions.Board = board
 	if err := handover.AddToManager(ctx, mgr); err != nil {
 		return err
 	}
 
 	fanoutqueues.DefaultAddOptions.ExtensionClasses = opts.general.Completed().ExtensionClasses
 	if err := fanoutqueues.AddToManager(ctx, mgr); err != nil {
+		return err
+	}
+
+	federationhealth.DefaultAddOptions.ExtensionClass = extensionsv1alpha1.ExtensionClassGarden
+	federationhealth.DefaultAddOptions.VirtualGarden = connection.Client
+	federationhealth.DefaultAddOptions.Board = board
+	if err := federationhealth.AddToManager(ctx, mgr); err != nil {
 		return err
 	}
 	return addWebhooks(ctx, mgr, opts)
@@ -230,7 +249,28 @@ func addSeedControllers(ctx context.Context, mgr manager.Manager, opts *options)
 	lease.DefaultAddOptions.GardenCluster = gardenCluster
 	lease.DefaultAddOptions.SeedName = seedName
 	lease.DefaultAddOptions.ExtensionClasses = opts.general.Completed().ExtensionClasses
-	return lease.AddToManager(ctx, mgr)
+	if err := lease.AddToManager(ctx, mgr); err != nil {
+		return err
+	}
+
+	federationhealth.DefaultAddOptions.ExtensionClass = extensionsv1alpha1.ExtensionClassSeed
+	federationhealth.DefaultAddOptions.SeedName = seedName
+	return federationhealth.AddToManager(ctx, mgr)
+}
+
+// addHealthChecks adds what both classes tell of their health in the same way.
+func addHealthChecks(ctx context.Context, mgr manager.Manager, opts *options) error {
+	if config := opts.config.config.HealthCheckConfig; config != nil {
+		healthcheck.DefaultAddOptions.HealthCheckConfig = *config
+	}
+	healthcheck.DefaultAddOptions.ExtensionClasses = opts.general.Completed().ExtensionClasses
+	if err := healthcheck.AddToManager(ctx, mgr); err != nil {
+		return err
+	}
+	if err := metrics.Registry.Register(&conditions.Metrics{Reader: mgr.GetClient(), Namespace: v1beta1constants.GardenNamespace}); err != nil {
+		return fmt.Errorf("failed to register the metrics of the conditions: %w", err)
+	}
+	return nil
 }
 
 // newGardenCluster connects to the virtual garden with what gardenlet injects because of `injectGardenKubeconfig`.

@@ -90,10 +90,10 @@ func (g *gardenCollector) detach(pipelines map[string]*otelv1beta1.Pipeline, pro
 		if i := slices.Index(exporters, ExporterPrefix+replica); i >= 0 {
 			exporters[i] = forwardPrefix + replica
 			connectors[forwardPrefix+replica] = map[string]any{}
-			processors[detachedPrefix+replica] = map[string]any{"error_mode": "propagate", "metric_conditions": []any{`metric.name != ""`}}
+			processors[DetachedProcessor(replica)] = map[string]any{"error_mode": "propagate", "metric_conditions": []any{`metric.name != ""`}}
 			pipelines[pipelineSubtype+replica] = &otelv1beta1.Pipeline{
 				Receivers:  []string{forwardPrefix + replica},
-				Processors: []string{detachedPrefix + replica},
+				Processors: []string{DetachedProcessor(replica)},
 				Exporters:  []string{ExporterPrefix + replica},
 			}
 		}

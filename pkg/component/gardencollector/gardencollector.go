@@ -189,6 +189,16 @@ func collectorName(replica int32) string {
 	return fmt.Sprintf("%s-%d", name, replica)
 }
 
+// PodName returns the name of the pod of a replica of the fan-out.
+func PodName(replica int32) string {
+	return collectorName(replica) + "-collector-0"
+}
+
+// DetachedProcessor returns the name of the processor that drops what a detached replica of the garden Prometheus does not get.
+func DetachedProcessor(replica string) string {
+	return detachedPrefix + replica
+}
+
 func (g *gardenCollector) openTelemetryCollector(replica int32) *otelv1beta1.OpenTelemetryCollector {
 	labels := utils.MergeStringMaps(getLabels(), networkPolicyLabels())
 	labels[LabelReceives] = strconv.FormatBool(replica < g.values.Replicas)

@@ -10,6 +10,7 @@
 package handover
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -31,6 +32,7 @@ import (
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/credentials"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/handover"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/receiver"
 )
 
@@ -54,6 +56,8 @@ type AddOptions struct {
 	Controller controller.Options
 	// Connection is the connection with the virtual garden.
 	Connection *credentials.Connection
+	// Board is where to leave what the replicas of the garden Prometheus have of the seeds.
+	Board *handover.Board
 	// ExtensionClasses are the configured extension classes for this extension deployment.
 	ExtensionClasses []extensionsv1alpha1.ExtensionClass
 }
@@ -82,6 +86,8 @@ func AddToManagerWithOptions(_ context.Context, mgr manager.Manager, opts AddOpt
 		Clock:         clock.RealClock{},
 		HTTPClient:    &http.Client{Timeout: queryTimeout},
 		Namespace:     v1beta1constants.GardenNamespace,
+		Board:         cmp.Or(opts.Board, &handover.Board{}),
+		Recorder:      mgr.GetEventRecorder(ControllerName),
 	}
 	c, err := controller.New(ControllerName, mgr, opts.Controller)
 	if err != nil {

@@ -23,6 +23,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
 	testclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	fakeclient "sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -112,11 +113,13 @@ type fixture struct {
 	failStatus     error
 	statusWrites   int
 	podAnnotations int
+	board          handover.Board
+	recorder       *events.FakeRecorder
 }
 
 func newFixture(ctx context.Context) *fixture {
 	GinkgoHelper()
-	f := &fixture{clock: testclock.NewFakeClock(time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)), connected: true, replicas: map[string]*replica{}}
+	f := &fixture{clock: testclock.NewFakeClock(time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)), connected: true, replicas: map[string]*replica{}, recorder: events.NewFakeRecorder(100)}
 
 	f.extension = &extensionsv1alpha1.Extension{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "garden-otel-federation", Finalizers: []string{"test"}},
@@ -154,6 +157,21 @@ func (f *fixture) newReconciler() {
 		Client: f.runtimeClient, Reader: f.runtimeClient, Clock: f.clock, Namespace: namespace,
 		VirtualGarden: func() (client.Client, bool) { return f.garden, f.connected },
 		HTTPClient:    &http.Client{Transport: roundTripper(f.query)},
+		Board:         &f.board,
+		Recorder:      f.recorder,
+	}
+}
+
+// told returns the events since it was called last.
+func (f *fixture) told() []string {
+	var told []string
+	for {
+		select {
+		case event := <-f.recorder.Events:
+			told = append(told, event)
+		default:
+			return told
+		}
 	}
 }
 

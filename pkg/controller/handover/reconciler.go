@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
@@ -38,6 +40,9 @@ const (
 	maxPollInterval = 10 * time.Second
 	minPollInterval = time.Second
 	pollsPerReturn  = 8
+
+	// eventHandOver is the reason of the events about seeds that change their state.
+	eventHandOver = "HandOver"
 )
 
 // Reconciler decides for each seed between pull and push, and applies that.
@@ -54,6 +59,10 @@ type Reconciler struct {
 	HTTPClient *http.Client
 	// Namespace is the namespace of the garden Prometheus and of the Extension.
 	Namespace string
+	// Board is where to leave what the replicas of the garden Prometheus have of the seeds.
+	Board *handover.Board
+	// Recorder tells human beings of seeds that change their state.
+	Recorder events.EventRecorder
 
 	tracker *handover.Tracker
 	// config is that of the last valid providerConfig: what works goes on if somebody makes a mistake.
@@ -76,6 +85,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 	}
 	if ex == nil {
 		r.tracker, r.seeds = nil, nil
+		r.Board.Publish(nil)
 		return reconcile.Result{}, Restore(ctx, r.Client, r.Reader, r.Namespace)
 	}
 
@@ -144,7 +154,8 @@ func (r *Reconciler) round(ctx context.Context, log logr.Logger, ex *extensionsv
 		common.Unwanted = "the extension leaves the garden"
 	}
 
-	next := r.step(log, status.Seeds, common, offered)
+	next, federation := r.step(log, ex, status.Seeds, common, offered)
+	r.Board.Publish(federation)
 	after := status.DeepCopy()
 	after.Seeds = next
 	if err := r.status.write(ctx, r.Client, now, ex, status, after); err != nil {
@@ -165,14 +176,15 @@ func (r *Reconciler) round(ctx context.Context, log logr.Logger, ex *extensionsv
 	return r.acknowledge(ctx, now, next)
 }
 
-// step returns the states of all seeds, given those that they were in.
-func (r *Reconciler) step(log logr.Logger, previous []configv1alpha1.SeedFederationStatus, common handover.Input, offered sets.Set[string]) []configv1alpha1.SeedFederationStatus {
+// step returns the states of all seeds, given those that they were in, and what the replicas have of them.
+func (r *Reconciler) step(log logr.Logger, ex *extensionsv1alpha1.Extension, previous []configv1alpha1.SeedFederationStatus, common handover.Input, offered sets.Set[string]) ([]configv1alpha1.SeedFederationStatus, *handover.Federation) {
 	before := map[string]configv1alpha1.SeedFederationStatus{}
 	for _, seed := range previous {
 		before[seed.Name] = seed
 	}
 
 	next := make([]configv1alpha1.SeedFederationStatus, 0, len(r.seeds))
+	federation := &handover.Federation{Silence: r.tracker.Silence(common.Now)}
 	for _, s := range r.seeds {
 		var (
 			current   = before[s.name]
@@ -199,6 +211,7 @@ func (r *Reconciler) step(log logr.Logger, previous []configv1alpha1.SeedFederat
 		if state != current.State {
 			if current.State != "" {
 				log.Info("Seed has changed its state", "seed", s.name, "from", current.State, "to", state, "reason", message)
+				r.tell(ex, s.name, current.State, state, message)
 			}
 			current.Since = metav1Time(common.Now)
 		} else if state == configv1alpha1.SeedFederationStateReturning {
@@ -212,8 +225,29 @@ func (r *Reconciler) step(log logr.Logger, previous []configv1alpha1.SeedFederat
 		}
 		current.LastSample = newest(current.LastSample, in.Push.Newest, in.Shadow.Newest)
 		next = append(next, current)
+
+		wanted := in.Enabled && in.Unwanted == ""
+		federation.Seeds = append(federation.Seeds, handover.SeedFederation{
+			Name: s.name, State: string(state), Enabled: wanted, Stale: wanted && in.Push.Stale && in.Shadow.Stale, Newest: later(in.Push.Newest, in.Shadow.Newest),
+		})
 	}
-	return next
+	return next, federation
+}
+
+// tell tells that a seed has changed its state.
+func (r *Reconciler) tell(ex *extensionsv1alpha1.Extension, seedName string, from, to configv1alpha1.SeedFederationState, message string) {
+	eventType := corev1.EventTypeNormal
+	if to == configv1alpha1.SeedFederationStateReturning {
+		eventType = corev1.EventTypeWarning
+	}
+	r.Recorder.Eventf(ex, nil, eventType, eventHandOver, eventHandOver, "Seed %s: %s instead of %s. %s", seedName, to, from, message)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func (r *Reconciler) findExtension(ctx context.Context) (*extensionsv1alpha1.Extension, error) {

@@ -73,6 +73,32 @@ var _ = Describe("Reconciler", func() {
 			Expect(f.scrapeConfig(ctx, name).Labels).NotTo(HaveKey("prometheus"))
 		}
 		Expect(f.rules(ctx)).NotTo(Equal(before))
+		Expect(f.told()).To(ConsistOf(HavePrefix("Normal HandOver Seed local: Push instead of Pull."), HavePrefix("Normal HandOver Seed other: Push instead of Pull.")))
+	})
+
+	It("should tell others what the replicas have of the seeds", func() {
+		f.pass(ctx, 6*time.Minute, pushLocal, pushOther)
+		federation := f.board.Latest()
+		Expect(federation.Unavailable(0)).To(BeEmpty())
+		Expect(federation.Seeds).To(HaveExactElements(
+			And(HaveField("Name", "local"), HaveField("State", "Push"), HaveField("Enabled", true), HaveField("Stale", false), HaveField("Newest", BeTemporally("~", f.clock.Now(), time.Minute))),
+			And(HaveField("Name", "other"), HaveField("Stale", false)),
+		))
+
+		f.replicas["10.0.0.1"].down = true
+		f.pass(ctx, 3*time.Minute, pushLocal)
+		federation = f.board.Latest()
+		Expect(federation.Unavailable(time.Minute)).To(ConsistOf(HavePrefix("prometheus-garden-")))
+		Expect(federation.Unavailable(4 * time.Minute)).To(BeEmpty())
+		Expect(federation.Seeds).To(HaveExactElements(HaveField("Stale", false), HaveField("Stale", true)))
+
+		By("The extension leaves")
+		Expect(f.runtimeClient.Delete(ctx, f.extension)).To(Succeed())
+		f.read(ctx)
+		f.extension.Finalizers = nil
+		Expect(f.runtimeClient.Update(ctx, f.extension)).To(Succeed())
+		f.reconcile(ctx)
+		Expect(f.board.Latest()).To(BeNil())
 	})
 
 	It("should write nothing as long as nothing changes, and the times of samples once a minute", func() {

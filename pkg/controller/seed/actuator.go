@@ -20,7 +20,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gardener/gardener/extensions/pkg/controller/extension"
-	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
 	"github.com/gardener/gardener/pkg/component"
 	kubernetesutils "github.com/gardener/gardener/pkg/utils/kubernetes"
@@ -31,6 +30,7 @@ import (
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/seedcollector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/conditions"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/health"
 )
 
 type actuator struct {
@@ -61,7 +61,7 @@ func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extension
 		return err
 	}
 
-	destination, problem, err := a.destination(ctx, ex.Namespace, cfg.Garden)
+	destination, token, problem, err := FindDestination(ctx, a.client, a.seedName, ex.Namespace, cfg.Garden)
 	if err != nil {
 		return err
 	}
@@ -75,8 +75,7 @@ func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extension
 		}
 		if running {
 			// A Secret that vanished must not take a running collector away: what it reads is still mounted.
-			return a.setCredentialsCondition(ctx, ex, gardencorev1beta1.ConditionProgressing, conditions.ReasonCredentialsMissing,
-				problem+" The collector goes on with what it has; changes of the configuration are not applied until then.")
+			return a.setCredentialsCondition(ctx, ex, health.MissingCredentials(problem, true))
 		}
 	}
 
@@ -90,10 +89,9 @@ func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extension
 	}
 
 	if destination == nil {
-		return a.setCredentialsCondition(ctx, ex, gardencorev1beta1.ConditionProgressing, conditions.ReasonCredentialsMissing, problem)
+		return a.setCredentialsCondition(ctx, ex, health.MissingCredentials(problem, false))
 	}
-	return a.setCredentialsCondition(ctx, ex, gardencorev1beta1.ConditionTrue, conditions.ReasonCredentialsAvailable,
-		fmt.Sprintf("Credentials for %s are available.", destination.Endpoint))
+	return a.setCredentialsCondition(ctx, ex, health.SeedCredentials(a.clock.Now(), destination.Endpoint, token))
 }
 
 // Delete removes the seed collector with its volumes and the copy of the credentials, as soon as the garden pulls again.
@@ -165,6 +163,6 @@ func (a *actuator) values(cfg *config.SeedFederationConfig, destination *seedcol
 	return values, nil
 }
 
-func (a *actuator) setCredentialsCondition(ctx context.Context, ex *extensionsv1alpha1.Extension, status gardencorev1beta1.ConditionStatus, reason, message string) error {
-	return conditions.Set(ctx, a.client, a.clock, ex, conditions.TypeCredentialsValid, status, reason, message)
+func (a *actuator) setCredentialsCondition(ctx context.Context, ex *extensionsv1alpha1.Extension, verdict health.Verdict) error {
+	return conditions.Set(ctx, a.client, a.clock, ex, conditions.TypeCredentialsValid, verdict.Status, verdict.Reason, verdict.Message)
 }

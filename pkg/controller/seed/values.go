@@ -17,6 +17,7 @@ import (
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/seedcollector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/health"
 )
 
 // newValues translates the configuration. Image and destination are left to the caller.
@@ -38,25 +39,25 @@ func newValues(cfg *config.SeedFederationConfig) *seedcollector.Values {
 	}
 }
 
-// destination returns where to push to: from the override in the configuration or else from the credentials that the garden
-// issued. If it is not known yet, a text says why.
-func (a *actuator) destination(ctx context.Context, namespace string, override *config.GardenEndpoint) (*seedcollector.Destination, string, error) {
+// FindDestination returns where to push to, and what the token tells of itself: from the override in the configuration or else from the
+// credentials that the garden issued. If that is not known yet, a text says why.
+func FindDestination(ctx context.Context, c client.Reader, seedName, namespace string, override *config.GardenEndpoint) (*seedcollector.Destination, health.Token, string, error) {
 	if override != nil {
-		return a.overriddenDestination(ctx, namespace, override)
+		return overriddenDestination(ctx, c, seedName, namespace, override)
 	}
 
 	secret := &corev1.Secret{}
-	if err := a.client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: constants.CredentialsSecretName}, secret); err != nil {
+	if err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: constants.CredentialsSecretName}, secret); err != nil {
 		if apierrors.IsNotFound(err) {
-			return nil, fmt.Sprintf("Credentials for seed %s have not been issued yet: is the extension enabled in the Garden?", a.seedName), nil
+			return nil, health.Token{}, fmt.Sprintf("Credentials for seed %s have not been issued yet: is the extension enabled in the Garden?", seedName), nil
 		}
-		return nil, "", fmt.Errorf("failed to get Secret %s/%s: %w", namespace, constants.CredentialsSecretName, err)
+		return nil, health.Token{}, "", fmt.Errorf("failed to get Secret %s/%s: %w", namespace, constants.CredentialsSecretName, err)
 	}
 
 	for _, key := range []string{constants.DataKeyEndpoint, constants.DataKeyToken} {
 		if len(secret.Data[key]) == 0 {
-			return nil, fmt.Sprintf("Secret %s/%s has no key %q: it is a copy of Secret seed-%s/%s in the virtual garden, which the garden part of the extension writes.",
-				namespace, secret.Name, key, a.seedName, secret.Name), nil
+			return nil, health.Token{}, fmt.Sprintf("Secret %s/%s has no key %q: it is a copy of Secret seed-%s/%s in the virtual garden, which the garden part of the extension writes.",
+				namespace, secret.Name, key, seedName, secret.Name), nil
 		}
 	}
 
@@ -71,21 +72,21 @@ func (a *actuator) destination(ctx context.Context, namespace string, override *
 		CABundle:   secret.Data[constants.DataKeyCABundle],
 		Instance:   instance,
 		SecretName: secret.Name,
-	}, "", nil
+	}, health.NewToken(seedName, string(secret.Data[constants.DataKeyToken])), "", nil
 }
 
-func (a *actuator) overriddenDestination(ctx context.Context, namespace string, override *config.GardenEndpoint) (*seedcollector.Destination, string, error) {
+func overriddenDestination(ctx context.Context, c client.Reader, seedName, namespace string, override *config.GardenEndpoint) (*seedcollector.Destination, health.Token, string, error) {
 	secret := &corev1.Secret{}
-	if err := a.client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: override.TokenSecretRef.Name}, secret); err != nil {
+	if err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: override.TokenSecretRef.Name}, secret); err != nil {
 		if apierrors.IsNotFound(err) {
-			return nil, fmt.Sprintf("Secret %s/%s, which spec.providerConfig.garden.tokenSecretRef names, does not exist: create it with the key %q, and reconcile the Extension again (annotation gardener.cloud/operation=reconcile).",
+			return nil, health.Token{}, fmt.Sprintf("Secret %s/%s, which spec.providerConfig.garden.tokenSecretRef names, does not exist: create it with the key %q, and reconcile the Extension again (annotation gardener.cloud/operation=reconcile).",
 				namespace, override.TokenSecretRef.Name, constants.DataKeyToken), nil
 		}
-		return nil, "", fmt.Errorf("failed to get Secret %s/%s: %w", namespace, override.TokenSecretRef.Name, err)
+		return nil, health.Token{}, "", fmt.Errorf("failed to get Secret %s/%s: %w", namespace, override.TokenSecretRef.Name, err)
 	}
 
 	if len(secret.Data[constants.DataKeyToken]) == 0 {
-		return nil, fmt.Sprintf("Secret %s/%s, which spec.providerConfig.garden.tokenSecretRef names, has no key %q.",
+		return nil, health.Token{}, fmt.Sprintf("Secret %s/%s, which spec.providerConfig.garden.tokenSecretRef names, has no key %q.",
 			namespace, secret.Name, constants.DataKeyToken), nil
 	}
 
@@ -94,5 +95,5 @@ func (a *actuator) overriddenDestination(ctx context.Context, namespace string, 
 		CABundle:   []byte(ptr.Deref(override.CABundle, "")),
 		Instance:   ptr.Deref(override.Instance, constants.JobPrometheusAggregate),
 		SecretName: secret.Name,
-	}, "", nil
+	}, health.NewToken(seedName, string(secret.Data[constants.DataKeyToken])), "", nil
 }
