@@ -50,6 +50,8 @@ type fault struct {
 	lost int
 	// counted says that the seed's collector is there all the time, and counts what is lost.
 	counted bool
+	// told is what operators must be told while it lasts, see observer, and told in time. It lasts until then.
+	told []string
 	// spared is a replica of the garden Prometheus that must lose nothing, whatever the other one loses.
 	spared string
 }
@@ -60,8 +62,13 @@ var _ = DescribeTable("Fault", Serial, func(ctx SpecContext, f fault) {
 
 	began := time.Now()
 	droppedBefore := dropped(ctx)
+	observer := observe(ctx)
+	DeferCleanup(observer.end)
 	f.inject(ctx)
 	wait(ctx, f.lasts)
+	for _, what := range f.told {
+		Eventually(observer.told).WithContext(ctx).WithTimeout(noticeTimeout).Should(HaveKeyWithValue(what, BeNumerically("<", began.Add(f.lasts).Sub(observer.began)+noticeTimeout)), "what operators are told")
+	}
 	if f.cure != nil {
 		f.cure(ctx)
 	}
@@ -83,8 +90,12 @@ var _ = DescribeTable("Fault", Serial, func(ctx SpecContext, f fault) {
 		wait(ctx, time.Second)
 	}
 	result.fault, result.lasted, result.caughtUp = CurrentSpecReport().LeafNodeText, lasted, caughtUp
+	result.told = observer.end()
 	report = append(report, result)
 	AddReportEntry(result.String(), ReportEntryVisibilityAlways)
+	for what, after := range result.told {
+		AddReportEntry(fmt.Sprintf("%s after %s", what, after.Round(time.Second)), ReportEntryVisibilityFailureOrVerbose)
+	}
 
 	Expect(result.lostByPush).To(BeNumerically("<=", f.lost), "scrapes lost by push")
 	Expect(result.different).To(BeZero(), "samples with wrong values")
@@ -94,6 +105,7 @@ var _ = DescribeTable("Fault", Serial, func(ctx SpecContext, f fault) {
 	if f.lost == 0 {
 		Expect(result.lostSamples).To(BeZero(), "samples that only one replica has")
 	}
+	expectHealthy(ctx)
 },
 	Entry("collector of the seed killed", fault{inject: kill(seedCluster, seedCollectorPod, collectorContainer), unscraped: 6}),
 	Entry("one fan-out killed", fault{inject: kill(cluster.NameRuntime, fanOutPod(0), collectorContainer)}),
@@ -101,20 +113,37 @@ var _ = DescribeTable("Fault", Serial, func(ctx SpecContext, f fault) {
 	Entry("garden-0 killed", fault{inject: kill(cluster.NameRuntime, "prometheus-garden-0", prometheusContainer)}),
 	Entry("both garden Prometheis killed", fault{inject: all(kill(cluster.NameRuntime, "prometheus-garden-0", prometheusContainer), kill(cluster.NameRuntime, "prometheus-garden-1", prometheusContainer))}),
 	Entry("aggregate killed", fault{inject: kill(seedCluster, "prometheus-aggregate-0", prometheusContainer), unscraped: 6}),
+	Entry("aggregate down", fault{inject: do(stopAggregate), cure: do(startAggregate), unscraped: 60, told: []string{"seed/FederationHealthy=False AggregateUnreachable"}}),
+	Entry("both fan-outs down", fault{
+		inject: do(stopFanOut), cure: do(startFanOut),
+		told: []string{"seed/FederationHealthy=False GardenUnreachable", "garden/FederationHealthy=False FanOutUnavailable", "garden/CollectorHealthy=False HealthCheckUnsuccessful"},
+	}),
+	Entry("garden-1 stands still", fault{
+		inject: container(cluster.NameRuntime, "prometheus-garden-1", prometheusContainer, "pause"), cure: container(cluster.NameRuntime, "prometheus-garden-1", prometheusContainer, "continue"),
+		told: []string{"garden/FederationHealthy=False PrometheusUnavailable"},
+	}),
+	Entry("seed verifies the garden by a wrong CA", fault{inject: trustWrongCA, cure: do(enableSeed), unscraped: 12, told: []string{"seed/FederationHealthy=False GardenCertificateRefused"}}),
+	Entry("queue of the seed fills while the WAN is cut", fault{inject: fillQueueOfSeed, cure: all(wan(ingress.Faults{}), drainSeed, do(enableSeed)), unscraped: 12, told: []string{"seed/FederationHealthy=False QueueNearlyFull"}}),
+	Entry("another seed sends samples that Prometheus refuses", fault{inject: poisonOther, told: []string{"garden/FederationHealthy=False SomeSamplesDropped"}}),
 	Entry("extension of both classes replaced", fault{inject: replaceExtension}),
 	Entry("operators and resource managers killed", fault{inject: killOperators}),
 	Entry("signing key rotated", fault{inject: rotateSigningKey}),
 	Entry("CA of the garden rotated", fault{inject: rotateCA, unscraped: 12}),
-	Entry("token of the seed expired, and renewed later", fault{inject: expireToken, lost: 20, counted: true}),
+	Entry("token of the seed expired, and renewed later", fault{inject: expireToken, lost: 20, counted: true, told: []string{"seed/CredentialsValid=False TokenExpired"}}),
 	Entry("fan-out rolled by a change of its configuration", fault{inject: rollFanOut}),
 	Entry("API server of the runtime cluster stands still", fault{inject: process(cluster.NameRuntime+"-kube-apiserver", "pause"), lasts: 30 * time.Second, cure: process(cluster.NameRuntime+"-kube-apiserver", "continue")}),
-	Entry("WAN cut", fault{inject: wan(ingress.Faults{Cut: true}), lasts: time.Minute, cure: wan(ingress.Faults{})}),
+	Entry("API server of the virtual garden stands still", fault{inject: process(cluster.NameVirtualGarden+"-kube-apiserver", "pause"), lasts: 30 * time.Second, cure: process(cluster.NameVirtualGarden+"-kube-apiserver", "continue")}),
+	Entry("API server of the seed stands still", fault{inject: process(seedCluster+"-kube-apiserver", "pause"), lasts: 30 * time.Second, cure: process(seedCluster+"-kube-apiserver", "continue")}),
+	Entry("WAN cut", fault{
+		inject: wan(ingress.Faults{Cut: true}), lasts: time.Minute, cure: wan(ingress.Faults{}),
+		told: []string{"seed/FederationHealthy=False GardenUnreachable", "garden/FederationHealthy=False SeedsSilent"},
+	}),
 	Entry("WAN flaps every second", fault{inject: flap, cure: wan(ingress.Faults{})}),
 	Entry("half of all reads and writes reset", fault{inject: wan(ingress.Faults{Reset: 0.5}), lasts: 30 * time.Second, cure: wan(ingress.Faults{})}),
 	Entry("200 ms latency", fault{inject: wan(ingress.Faults{Latency: 200 * time.Millisecond}), lasts: 30 * time.Second, cure: wan(ingress.Faults{})}),
 	Entry("256 kbit/s", fault{inject: wan(ingress.Faults{BytesPerSecond: 32_000}), lasts: 30 * time.Second, cure: wan(ingress.Faults{})}),
 	Entry("gateway answers 503", fault{inject: wan(ingress.Faults{Status: http.StatusServiceUnavailable}), lasts: 30 * time.Second, cure: wan(ingress.Faults{})}),
-	Entry("gateway answers 404", fault{inject: wan(ingress.Faults{Status: http.StatusNotFound}), lasts: 30 * time.Second, cure: wan(ingress.Faults{}), lost: 8, counted: true}),
+	Entry("gateway answers 404", fault{inject: wan(ingress.Faults{Status: http.StatusNotFound}), lasts: 30 * time.Second, cure: wan(ingress.Faults{}), lost: 8, counted: true, told: []string{"seed/FederationHealthy=False AllSamplesDropped"}}),
 	Entry("gateway answers 401", fault{inject: wan(ingress.Faults{Status: http.StatusUnauthorized}), lasts: 30 * time.Second, cure: wan(ingress.Faults{}), lost: 8, counted: true}),
 	Entry("queue of the seed destroyed while the WAN is cut, and replaced by hand", fault{inject: corruptQueue, cure: wan(ingress.Faults{}), unscraped: 20, lost: 8}),
 	Entry("volume of the seed full while the WAN is cut", fault{inject: fillVolumeOfSeed, unscraped: 12, lost: 20}),
@@ -125,7 +154,7 @@ var _ = DescribeTable("Fault", Serial, func(ctx SpecContext, f fault) {
 	}),
 	Entry("memory limit of the fan-out exceeded", fault{inject: exceedMemoryLimit}),
 	Entry("fan-out scaled from two replicas to four and back, with samples in the queues", fault{inject: scaleFanOut}),
-	Entry("garden-1 stands still until its queues are full", fault{inject: fillQueues, lost: 100, spared: "garden-0"}),
+	Entry("garden-1 stands still until its queues are full", fault{inject: fillQueues, lost: 100, spared: "garden-0", told: []string{"garden/FederationHealthy=False PrometheusDetached"}}),
 	Entry("both fan-outs killed while garden-0 stands still", fault{
 		inject: container(cluster.NameRuntime, "prometheus-garden-0", prometheusContainer, "pause"), lasts: 20 * time.Second,
 		cure: all(
@@ -195,6 +224,17 @@ func all(actions ...func(context.Context)) func(context.Context) {
 		}
 	}
 }
+
+// do does something with the landscape.
+func do(action func(context.Context) error) func(context.Context) {
+	return func(ctx context.Context) { Expect(action(ctx)).To(Succeed()) }
+}
+
+func stopAggregate(ctx context.Context) error  { return ls.StopAggregate(ctx, seed) }
+func startAggregate(ctx context.Context) error { return ls.StartAggregate(ctx, seed) }
+func stopFanOut(ctx context.Context) error     { return ls.StopFanOut(ctx) }
+func startFanOut(ctx context.Context) error    { return ls.StartFanOut(ctx) }
+func enableSeed(ctx context.Context) error     { return ls.EnableSeed(ctx, seed) }
 
 func kill(clusterName, pod, name string) func(context.Context) {
 	return container(clusterName, pod, name, "kill")

@@ -30,6 +30,8 @@ type row struct {
 	lostByPull, lostByPush, lostSamples int
 	// different are samples that differ between the replicas, or from the aggregate.
 	different int
+	// told is what operators were told, and after which time.
+	told map[string]time.Duration
 }
 
 func (r row) String() string {

@@ -197,6 +197,16 @@ func (l *Landscape) StartSeedCollector(ctx context.Context, seed string) error {
 	return gardener.StartSeedCollector(ctx, l.Seed(seed))
 }
 
+// StopFanOut stops the collectors of the fan-out. It does not wait.
+func (l *Landscape) StopFanOut(ctx context.Context) error {
+	return gardener.StopFanOut(ctx, l.Runtime())
+}
+
+// StartFanOut starts the collectors of the fan-out again. It does not wait.
+func (l *Landscape) StartFanOut(ctx context.Context) error {
+	return gardener.StartFanOut(ctx, l.Runtime())
+}
+
 // MissingSamples says which samples are not where they belong yet. It returns an empty string if all are there.
 func (l *Landscape) MissingSamples(ctx context.Context) string {
 	var missing []string

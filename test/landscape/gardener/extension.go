@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
+	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
 	operatorv1alpha1 "github.com/gardener/gardener/pkg/apis/operator/v1alpha1"
 	"github.com/gardener/gardener/pkg/component/extensions/extension"
@@ -120,6 +121,29 @@ func StopSeedCollector(ctx context.Context, seedClient client.Client) error {
 // StartSeedCollector starts the collector of a seed again.
 func StartSeedCollector(ctx context.Context, seedClient client.Client) error {
 	return scaleSeedCollector(ctx, seedClient, 1)
+}
+
+// StopFanOut stops the collectors of the fan-out, without anybody starting them again.
+func StopFanOut(ctx context.Context, runtimeClient client.Client) error {
+	return scaleFanOut(ctx, runtimeClient, 0)
+}
+
+// StartFanOut starts the collectors of the fan-out again.
+func StartFanOut(ctx context.Context, runtimeClient client.Client) error {
+	return scaleFanOut(ctx, runtimeClient, 1)
+}
+
+func scaleFanOut(ctx context.Context, runtimeClient client.Client, replicas int32) error {
+	collectors := &otelv1beta1.OpenTelemetryCollectorList{}
+	if err := runtimeClient.List(ctx, collectors, client.InNamespace(Namespace), client.MatchingLabels{v1beta1constants.LabelApp: constants.GardenCollectorName}); err != nil {
+		return fmt.Errorf("failed to list the collectors of the fan-out: %w", err)
+	}
+	for i := range collectors.Items {
+		if err := scale(ctx, runtimeClient, constants.GardenCollectorName, &collectors.Items[i], replicas, 1); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func scaleSeedCollector(ctx context.Context, seedClient client.Client, replicas int32) error {
