@@ -37,9 +37,9 @@ func (t Token) isExpired(now time.Time) bool {
 	return !t.Expiry.IsZero() && !now.Before(t.Expiry)
 }
 
-// isOverdue says whether the token should have been replaced. It is to be renewed after half of its validity at the latest; a twentieth
+// IsOverdue says whether the token should have been replaced. It is to be renewed after half of its validity at the latest; a twentieth
 // more is for clocks that differ, and for its way to the seed.
-func (t Token) isOverdue(now time.Time) bool {
+func (t Token) IsOverdue(now time.Time) bool {
 	return !t.Expiry.IsZero() && t.Expiry.Sub(now) < t.Expiry.Sub(t.IssuedAt)*9/20
 }
 
@@ -67,7 +67,7 @@ func SeedCredentials(now time.Time, endpoint string, token Token) Verdict {
 	case token.isExpired(now):
 		return isFalse(conditions.ReasonTokenExpired, "The token for %s has expired at %s, and the garden refuses what is pushed. It is renewed by the garden part of the extension in Secret seed-%s/%s of the virtual garden, and copied from there.",
 			endpoint, clockTime(token.Expiry), token.Seed, constants.CredentialsSecretName)
-	case token.isOverdue(now):
+	case token.IsOverdue(now):
 		return isFalse(conditions.ReasonTokenRenewalOverdue, "The token for %s has not been renewed since %s, and expires at %s (%s left). It is renewed by the garden part of the extension in Secret seed-%s/%s of the virtual garden, and copied from there.",
 			endpoint, clockTime(token.IssuedAt), clockTime(token.Expiry), left(token.Expiry.Sub(now)), token.Seed, constants.CredentialsSecretName)
 	default:
@@ -88,7 +88,7 @@ func GardenCredentials(now time.Time, tokens []Token) Verdict {
 			continue
 		case token.isExpired(now):
 			expired = append(expired, token.Seed)
-		case token.isOverdue(now):
+		case token.IsOverdue(now):
 			overdue = append(overdue, token.Seed)
 		}
 		if first.Expiry.IsZero() || token.Expiry.Before(first.Expiry) {

@@ -23,30 +23,40 @@ import (
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/gardener"
 )
 
-// expireToken lets the token of a seed expire while nobody is there to renew it.
-func expireToken(ctx context.Context) {
+// stopGardenExtension takes the extension of class garden away: nobody corrects the credentials of a seed.
+func stopGardenExtension(ctx context.Context) {
+	GinkgoHelper()
 	Expect(ls.ScaleGardenExtension(ctx, 0)).To(Succeed())
-	DeferCleanup(func(ctx context.Context) {
-		Expect(ls.ScaleGardenExtension(ctx, gardener.GardenExtensionReplicas)).To(Succeed())
-	})
+	DeferCleanup(func(ctx context.Context) { Expect(startGardenExtension(ctx)).To(Succeed()) })
 	Eventually(ctx, func(g Gomega) {
 		pods := &corev1.PodList{}
 		g.Expect(ls.Runtime().List(ctx, pods, client.InNamespace(gardener.NamespaceRuntimeExtension))).To(Succeed())
 		g.Expect(pods.Items).To(BeEmpty())
 	}).Should(Succeed())
+}
 
-	token, err := credentials.Issue(signingKey(ctx), seed, time.Now(), 20*time.Second)
-	Expect(err).NotTo(HaveOccurred())
+// changeCredentials changes what a seed has got from the garden.
+func changeCredentials(ctx context.Context, key string, value []byte) *corev1.Secret {
+	GinkgoHelper()
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: gardenerutils.ComputeGardenNamespace(seed), Name: constants.CredentialsSecretName}}
 	Expect(ls.VirtualGarden().Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(Succeed())
 	patch := client.MergeFrom(secret.DeepCopy())
-	secret.Data[constants.DataKeyToken] = []byte(token)
+	secret.Data[key] = value
 	Expect(ls.VirtualGarden().Patch(ctx, secret, patch)).To(Succeed())
+	return secret
+}
+
+// expireToken lets the token of a seed expire while nobody is there to renew it.
+func expireToken(ctx context.Context) {
+	stopGardenExtension(ctx)
+	token, err := credentials.Issue(signingKey(ctx), seed, time.Now(), 20*time.Second)
+	Expect(err).NotTo(HaveOccurred())
+	secret := changeCredentials(ctx, constants.DataKeyToken, []byte(token))
 	Eventually(ctx, func(g Gomega) {
 		g.Expect(metricOf(ctx, g, seedCluster, seedCollectorPod, "otelcol_exporter_send_failed_metric_points")).To(BeNumerically(">", 0))
 	}).Should(Succeed())
 
-	Expect(ls.ScaleGardenExtension(ctx, gardener.GardenExtensionReplicas)).To(Succeed())
+	Expect(startGardenExtension(ctx)).To(Succeed())
 	Eventually(ctx, func(g Gomega) {
 		g.Expect(ls.VirtualGarden().Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(Succeed())
 		// Not in an assertion of its own: a token must not get into the output of a test that fails.

@@ -122,7 +122,7 @@ var _ = DescribeTable("Fault", Serial, func(ctx SpecContext, f fault) {
 		inject: container(cluster.NameRuntime, "prometheus-garden-1", prometheusContainer, "pause"), cure: container(cluster.NameRuntime, "prometheus-garden-1", prometheusContainer, "continue"),
 		told: []string{"garden/FederationHealthy=False PrometheusUnavailable"},
 	}),
-	Entry("seed verifies the garden by a wrong CA", fault{inject: trustWrongCA, cure: do(enableSeed), unscraped: 12, told: []string{"seed/FederationHealthy=False GardenCertificateRefused"}}),
+	Entry("seed verifies the garden by a wrong CA", fault{inject: trustWrongCA, cure: do(startGardenExtension), unscraped: 12, told: []string{"seed/FederationHealthy=False GardenCertificateRefused"}}),
 	Entry("queue of the seed fills while the WAN is cut", fault{inject: fillQueueOfSeed, cure: all(wan(ingress.Faults{}), drainSeed, do(enableSeed)), unscraped: 12, told: []string{"seed/FederationHealthy=False QueueNearlyFull"}}),
 	Entry("another seed sends samples that Prometheus refuses", fault{inject: poisonOther, told: []string{"garden/FederationHealthy=False SomeSamplesDropped"}}),
 	Entry("extension of both classes replaced", fault{inject: replaceExtension}),

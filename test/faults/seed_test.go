@@ -41,20 +41,19 @@ func configureSeed(ctx context.Context, config *runtime.RawExtension) {
 	changes.ExpectReplaced(ctx, ls.Seed(seed), pod)
 }
 
-// trustWrongCA lets the seed verify the garden by a CA that is that of its own cluster.
+// trustWrongCA gives the seed a CA by which it cannot verify the garden, while nobody is there to correct that.
 func trustWrongCA(ctx context.Context) {
-	secret, configMap := &corev1.Secret{}, &corev1.ConfigMap{}
-	Expect(ls.Seed(seed).Get(ctx, client.ObjectKey{Namespace: gardener.Namespace, Name: constants.CredentialsSecretName}, secret)).To(Succeed())
+	stopGardenExtension(ctx)
+	configMap, pod := &corev1.ConfigMap{}, &corev1.Pod{}
 	Expect(ls.Seed(seed).Get(ctx, client.ObjectKey{Namespace: gardener.Namespace, Name: "kube-root-ca.crt"}, configMap)).To(Succeed())
-	config := gardener.SeedProviderConfig(ls.ScrapeInterval)
-	for key, value := range map[string]any{
-		"endpoint": string(secret.Data[constants.DataKeyEndpoint]),
-		"caBundle": configMap.Data["ca.crt"],
-		"instance": string(secret.Data[constants.DataKeyInstance]),
-	} {
-		config = gardener.With(config, value, "garden", key)
-	}
-	configureSeed(ctx, gardener.With(config, constants.CredentialsSecretName, "garden", "tokenSecretRef", "name"))
+	Expect(ls.Seed(seed).Get(ctx, client.ObjectKey{Namespace: gardener.Namespace, Name: seedCollectorPod}, pod)).To(Succeed())
+	changeCredentials(ctx, constants.DataKeyCABundle, []byte(configMap.Data["ca.crt"]))
+	changes.ExpectReplaced(ctx, ls.Seed(seed), pod)
+}
+
+// startGardenExtension lets the extension of class garden correct what is wrong.
+func startGardenExtension(ctx context.Context) error {
+	return ls.ScaleGardenExtension(ctx, gardener.GardenExtensionReplicas)
 }
 
 // fillQueueOfSeed gives the seed a queue that fills within a minute, and cuts the WAN.

@@ -37,6 +37,7 @@ import (
 	operatorv1alpha1 "github.com/gardener/gardener/pkg/apis/operator/v1alpha1"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/mapper"
 )
 
 // ControllerName is the name of the controller.
@@ -78,6 +79,7 @@ func AddToManagerWithOptions(_ context.Context, mgr manager.Manager, opts AddOpt
 			namespace:       namespace,
 			concurrentSyncs: opts.SeedConcurrentSyncs,
 			connection:      cmp.Or(opts.Connection, &Connection{}),
+			tell:            teller(mgr),
 		}
 		sessions = newSessions(log, clock.RealClock{}, runner.run)
 	)
@@ -113,6 +115,16 @@ func AddToManagerWithOptions(_ context.Context, mgr manager.Manager, opts AddOpt
 		}
 	}
 	return nil
+}
+
+// teller returns a function that creates events of the Extension of class garden. There may be none while it leaves.
+func teller(mgr manager.Manager) func(ctx context.Context, eventType, reason, message string) {
+	recorder := mgr.GetEventRecorder(ControllerName)
+	return func(ctx context.Context, eventType, reason, message string) {
+		if ex, err := mapper.Find(ctx, mgr.GetClient(), extensionsv1alpha1.ExtensionClassGarden); err == nil && ex != nil {
+			recorder.Eventf(ex, nil, eventType, reason, reason, "%s", message)
+		}
+	}
 }
 
 // triggerCache returns a cache for the objects that trigger the controller. Only their metadata is watched, and nothing outside

@@ -28,6 +28,7 @@ import (
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/credentials"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/health"
 )
 
 const (
@@ -37,6 +38,11 @@ const (
 	minRequeueAfter = time.Second
 	// renewalSpread is the part of the renewal period over which the renewals of the Seeds are spread.
 	renewalSpread = 0.1
+
+	// EventCredentialsIssued is the reason of the event that a seed got its first credentials.
+	EventCredentialsIssued = "CredentialsIssued"
+	// EventCredentialsRenewedLate is the reason of the event that a token was renewed so late that something was wrong.
+	EventCredentialsRenewedLate = "CredentialsRenewedLate"
 )
 
 // SeedReconciler maintains the Secret with the credentials of each Seed.
@@ -52,6 +58,8 @@ type SeedReconciler struct {
 	// IssuerExists tells whether the issuer configuration still exists. It is asked before a Secret is created, so that no
 	// Secret comes back while they are being cleaned up.
 	IssuerExists func(context.Context) (bool, error)
+	// Tell tells human beings of credentials that are new, or were renewed late.
+	Tell func(ctx context.Context, eventType, reason, message string)
 }
 
 // Reconcile implements reconcile.Reconciler.
@@ -138,6 +146,7 @@ func (r *SeedReconciler) create(ctx context.Context, seed *gardencorev1beta1.See
 		return reconcile.Result{}, fmt.Errorf("failed to create Secret %s: %w", client.ObjectKeyFromObject(secret), err)
 	}
 	log.Info("Issued credentials", "reason", "there are none", "keyID", issuer.Key.ID)
+	r.Tell(ctx, corev1.EventTypeNormal, EventCredentialsIssued, fmt.Sprintf("Seed %s got its first credentials.", seed.Name))
 	return r.observe(seed.Name, issuer, token)
 }
 
@@ -164,8 +173,19 @@ func (r *SeedReconciler) update(ctx context.Context, seed *gardencorev1beta1.See
 			return reconcile.Result{}, fmt.Errorf("failed to update Secret %s: %w", client.ObjectKeyFromObject(secret), err)
 		}
 		log.Info("Updated credentials", "reason", reason, "keyID", issuer.Key.ID)
+		if before := health.NewToken(seed.Name, string(existing.Data[constants.DataKeyToken])); before.IsOverdue(now) {
+			r.Tell(ctx, corev1.EventTypeWarning, EventCredentialsRenewedLate, fmt.Sprintf("The token of seed %s, which was issued at %s, was renewed late: it %s at %s.",
+				seed.Name, before.IssuedAt.UTC().Format(time.RFC3339), expires(before.Expiry, now), before.Expiry.UTC().Format(time.RFC3339)))
+		}
 	}
 	return r.observe(seed.Name, issuer, token)
+}
+
+func expires(expiry, now time.Time) string {
+	if expiry.After(now) {
+		return "would have expired"
+	}
+	return "had expired"
 }
 
 // remove deletes the Secret of the Seed with the given name if it is ours.

@@ -77,6 +77,7 @@ var _ = Describe("SeedReconciler", func() {
 		issuer       *Issuer
 		issuerExists bool
 		reconciler   *SeedReconciler
+		events       []string
 		seed         *gardencorev1beta1.Seed
 
 		request = reconcile.Request{NamespacedName: types.NamespacedName{Name: "seed-2"}}
@@ -140,7 +141,30 @@ var _ = Describe("SeedReconciler", func() {
 			Clock:        fakeClock,
 			Issuer:       func() *Issuer { return issuer },
 			IssuerExists: func(context.Context) (bool, error) { return issuerExists, nil },
+			Tell: func(_ context.Context, eventType, reason, message string) {
+				events = append(events, eventType+" "+reason+" "+message)
+			},
 		}
+		events = nil
+	})
+
+	It("should tell of credentials that are new, and of those that were renewed late", func() {
+		run()
+		Expect(events).To(ConsistOf("Normal CredentialsIssued Seed seed-2 got its first credentials."))
+		issued := fakeClock.Now()
+		fakeClock.Step(day)
+		run()
+		Expect(events).To(HaveLen(1), "that it was renewed in time is no news")
+
+		fakeClock.Step(4 * day)
+		run()
+		Expect(events).To(HaveLen(2))
+		Expect(events[1]).To(And(HavePrefix("Warning CredentialsRenewedLate The token of seed seed-2, which was issued at "+issued.Add(day).UTC().Format(time.RFC3339)), ContainSubstring("would have expired at")))
+
+		fakeClock.Step(8 * day)
+		run()
+		Expect(events[2]).To(ContainSubstring("had expired at"))
+		Expect(events).To(HaveEach(Not(ContainSubstring(string(get().Data["token"])))))
 	})
 
 	It("should issue credentials and come back before they are due for renewal", func() {

@@ -54,6 +54,7 @@ type sessionRunner struct {
 	namespace       string
 	concurrentSyncs int
 	connection      *Connection
+	tell            func(ctx context.Context, eventType, reason, message string)
 }
 
 // run runs one session: a cache and a controller for the Seeds and their Secrets. It returns when the context is cancelled, or
@@ -115,6 +116,7 @@ func (r *sessionRunner) newSeedController(virtualGarden cluster.Cluster, issuer 
 			Clock:        clock.RealClock{},
 			Issuer:       issuer.get,
 			IssuerExists: r.issuerExists,
+			Tell:         r.tell,
 		},
 	})
 	if err != nil {
