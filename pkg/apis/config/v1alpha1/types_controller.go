@@ -24,7 +24,7 @@ type ControllerConfiguration struct {
 	// +optional
 	ClientConnection *componentbaseconfigv1alpha1.ClientConnectionConfiguration `json:"clientConnection,omitempty"`
 	// HealthCheckConfig configures the health check controller: `syncPeriod` is the time between two checks of an Extension, as
-	// a duration of more than zero. It is not in effect yet: there is no health check controller.
+	// a duration of more than zero. The condition CollectorHealthy is that old at most.
 	// Default: syncPeriod 30s.
 	// +optional
 	HealthCheckConfig *extensionsconfigv1alpha1.HealthCheckConfig `json:"healthCheckConfig,omitempty"`
