@@ -20,8 +20,6 @@ import (
 const (
 	// queueFilled is how much of a queue may be used before an alert fires in any case.
 	queueFilled = 0.5
-	// queueGrowing is how much must be used for an alert to fire because the queue will be full soon.
-	queueGrowing = 0.05
 	// queueHorizon is what soon means, in intervals: an hour by default.
 	queueHorizon = 60
 
@@ -105,7 +103,8 @@ func QueueFill(job string) string {
 // QueueFilling returns an expression for queues of a job that are half full, or will soon be full. What TimeToFull returns must be among
 // the rules before it.
 func QueueFilling(record, job string, interval time.Duration) string {
-	return fmt.Sprintf("%[1]s > %[2]v or (%[1]s > %[3]v and %[4]s < %[5]v)", QueueFill(job), queueFilled, queueGrowing, Selector(record, job), (queueHorizon * interval).Seconds())
+	fill := QueueFill(job)
+	return fmt.Sprintf("%s > %v or (%s and %s < %v)", fill, queueFilled, fill, Selector(record, job), (queueHorizon * interval).Seconds())
 }
 
 // TimeToFullText returns the template of a sentence that says when the queue which an alert is about will be full.
