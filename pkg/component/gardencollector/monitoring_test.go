@@ -29,7 +29,7 @@ var _ = Describe("Monitoring", func() {
 		It("should fire when they must, and not otherwise", func() {
 			rule := PrometheusRule(collectortest.Namespace, values)
 			componenttest.PrometheusRule(rule, "testdata/garden-otel-federation-garden.prometheusrule.test.yaml")
-			collectortest.ExpectRulesOfStoredMetrics(rule)
+			collectortest.ExpectDocumentedRules(rule)
 		})
 
 		It("should fire for samples of the future", func() {

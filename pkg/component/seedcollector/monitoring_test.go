@@ -27,7 +27,7 @@ var _ = Describe("Monitoring", func() {
 		It("should fire when they must, and not otherwise", func() {
 			rule := PrometheusRule(collectortest.Namespace, values)
 			componenttest.PrometheusRule(rule, "testdata/aggregate-otel-federation-seed.prometheusrule.test.yaml")
-			collectortest.ExpectRulesOfStoredMetrics(rule)
+			collectortest.ExpectDocumentedRules(rule)
 		})
 
 		It("should be for the aggregate Prometheus", func() {

@@ -5,7 +5,10 @@
 package collectortest
 
 import (
+	"os"
+	"path/filepath"
 	"regexp"
+	"strings"
 
 	. "github.com/onsi/gomega"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
@@ -15,6 +18,9 @@ import (
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/dashboard"
 	"github.com/gardener/gardener-extension-otel-federation/test/utils/promtool"
 )
+
+// operationsDocs is where the documents for operators are, as seen from the packages of the components.
+const operationsDocs = "../../../docs/operations"
 
 var collectorMetric = regexp.MustCompile(`\botelcol_\w+`)
 
@@ -43,12 +49,27 @@ func ExpectDashboard(configMap *corev1.ConfigMap, dataSource string) {
 	expectStoredMetrics(expressions)
 }
 
-// ExpectRulesOfStoredMetrics checks that rules ask for nothing that a Prometheus does not store.
-func ExpectRulesOfStoredMetrics(rule *monitoringv1.PrometheusRule) {
+// ExpectDocumentedRules checks that rules ask for nothing that a Prometheus does not store, and that docs/operations has a section about each
+// alert, and names all that is stored.
+func ExpectDocumentedRules(rule *monitoringv1.PrometheusRule) {
+	runbook, err := os.ReadFile(filepath.Join(operationsDocs, "alerts.md"))
+	ExpectWithOffset(1, err).NotTo(HaveOccurred())
+	overview, err := os.ReadFile(filepath.Join(operationsDocs, "overview.md"))
+	ExpectWithOffset(1, err).NotTo(HaveOccurred())
+	for _, metric := range collector.Metrics() {
+		ExpectWithOffset(1, string(overview)).To(ContainSubstring("`"+metric+"`"), "docs/operations/overview.md")
+	}
+
 	var expressions []string
 	for _, group := range rule.Spec.Groups {
 		for _, rule := range group.Rules {
 			expressions = append(expressions, rule.Expr.String())
+			if rule.Alert != "" {
+				ExpectWithOffset(1, string(runbook)).To(ContainSubstring("\n### "+rule.Alert+"\n"), "docs/operations/alerts.md")
+				ExpectWithOffset(1, string(overview)).To(ContainSubstring("[`"+rule.Alert+"`](alerts.md#"+strings.ToLower(rule.Alert)+")"), "docs/operations/overview.md")
+			} else {
+				ExpectWithOffset(1, string(overview)).To(ContainSubstring("`"+rule.Record+"`"), "docs/operations/overview.md")
+			}
 		}
 	}
 	expectStoredMetrics(expressions)
