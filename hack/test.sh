@@ -31,6 +31,9 @@ case "${kind}" in
     ;;
 esac
 
+# The tests of rules and dashboards run promtool.
+export PATH="${PWD}/bin/landscape:${PATH}"
+
 started="${SECONDS}"
 echo "> Run the ${kind} tests"
 # One package at a time where servers are started: two cores are not enough for more.

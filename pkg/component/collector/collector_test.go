@@ -7,6 +7,7 @@ package collector_test
 import (
 	"context"
 	"errors"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -71,6 +72,14 @@ var _ = Describe("Collector", func() {
 		Entry("a limit for something else", corev1.ResourceList{"cpu": resource.MustParse("1")}, map[string]any{"check_interval": "1s", "limit_percentage": 80, "spike_limit_percentage": 20}),
 		Entry("a limit in binary units", corev1.ResourceList{"memory": resource.MustParse("1000Mi")}, map[string]any{"check_interval": "1s", "limit_mib": int64(800), "spike_limit_mib": int64(200)}),
 		Entry("a limit in decimal units", corev1.ResourceList{"memory": resource.MustParse("1G")}, map[string]any{"check_interval": "1s", "limit_mib": int64(762), "spike_limit_mib": int64(190)}),
+	)
+
+	DescribeTable("#MetricsInterval", func(interval, expected time.Duration) {
+		Expect(MetricsInterval(interval)).To(Equal(expected))
+	},
+		Entry("as it is", 15*time.Second, 15*time.Second),
+		Entry("not more than the lookback of queries allows", 10*time.Minute, time.Minute),
+		Entry("not all the time", time.Millisecond, time.Second),
 	)
 
 	DescribeTable("#QueueFor", func(cfg config.QueueConfiguration, expected Queue) {

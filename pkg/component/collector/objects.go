@@ -6,9 +6,11 @@ package collector
 
 import (
 	"fmt"
+	"time"
 
 	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	"github.com/prometheus/common/model"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -35,8 +37,9 @@ func ServiceAccount(name, namespace string, labels map[string]string) *corev1.Se
 	}
 }
 
-// ServiceMonitor returns the ServiceMonitor by which the Prometheus with the given label scrapes a collector's own metrics.
-func ServiceMonitor(name, namespace, prometheusLabel string) *monitoringv1.ServiceMonitor {
+// ServiceMonitor returns the ServiceMonitor by which the Prometheus with the given label scrapes a collector's own metrics. The interval is
+// not left to the Prometheus, because the ranges in rules and dashboards must fit it.
+func ServiceMonitor(name, namespace, prometheusLabel string, interval time.Duration) *monitoringv1.ServiceMonitor {
 	return &monitoringv1.ServiceMonitor{
 		ObjectMeta: monitoringutils.ConfigObjectMeta(name, namespace, prometheusLabel),
 		Spec: monitoringv1.ServiceMonitorSpec{
@@ -45,13 +48,14 @@ func ServiceMonitor(name, namespace, prometheusLabel string) *monitoringv1.Servi
 				"operator.opentelemetry.io/collector-service-type": "monitoring",
 			}},
 			Endpoints: []monitoringv1.Endpoint{{
-				Port: MonitoringPortName,
+				Port:     MonitoringPortName,
+				Interval: monitoringv1.Duration(model.Duration(interval).String()),
 				RelabelConfigs: []monitoringv1.RelabelConfig{{
 					Action:      "replace",
 					Replacement: new(name),
 					TargetLabel: "job",
 				}},
-				MetricRelabelConfigs: monitoringutils.StandardMetricRelabelConfig("otelcol_(exporter|receiver|processor|process)_.+"),
+				MetricRelabelConfigs: monitoringutils.StandardMetricRelabelConfig(Metrics()...),
 			}},
 		},
 	}

@@ -4,5 +4,20 @@
 
 package gardencollector
 
+import (
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	corev1 "k8s.io/api/core/v1"
+)
+
 // AddChecksum annotates the pods of a collector with a checksum over all that they are made of.
 var AddChecksum = addChecksum
+
+// PrometheusRule returns the rules for the given values.
+func PrometheusRule(namespace string, values Values) *monitoringv1.PrometheusRule {
+	return (&gardenCollector{namespace: namespace, values: values}).prometheusRule()
+}
+
+// Dashboard returns the ConfigMap with the dashboard for the given values.
+func Dashboard(namespace string, values Values) (*corev1.ConfigMap, error) {
+	return (&gardenCollector{namespace: namespace, values: values}).dashboard()
+}

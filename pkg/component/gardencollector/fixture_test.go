@@ -5,6 +5,8 @@
 package gardencollector_test
 
 import (
+	"time"
+
 	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -44,6 +46,8 @@ func defaultValues() Values {
 		Queue:           collectortest.MemoryQueue(capacity),
 		PrometheusHosts: []string{"prometheus-garden-0.prometheus-operated:9090", "prometheus-garden-1.prometheus-operated:9090"},
 		JWKS:            []byte(jwks),
+		ReturnAfter:     2 * time.Minute,
+		TokenValidity:   7 * 24 * time.Hour,
 	}
 }
 

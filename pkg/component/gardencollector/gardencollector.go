@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
@@ -99,6 +100,10 @@ type Values struct {
 	Ingress *Ingress
 	// DebugExporter additionally writes a summary of every request to the collector's log.
 	DebugExporter bool
+	// ReturnAfter is how long a seed's push may be stale before the seed is pulled again. Alerts take about as long.
+	ReturnAfter time.Duration
+	// TokenValidity is for how long a seed's token is valid.
+	TokenValidity time.Duration
 }
 
 type gardenCollector struct {
@@ -114,12 +119,18 @@ func New(c client.Client, namespace string, values Values) Interface {
 
 // Deploy creates or updates the ManagedResource of the fan-out collector.
 func (g *gardenCollector) Deploy(ctx context.Context) error {
+	dashboard, err := g.dashboard()
+	if err != nil {
+		return err
+	}
 	objects := []client.Object{
 		g.serviceAccount(),
 		g.jwks(),
 		g.service(),
 		g.serviceMonitor(),
+		g.prometheusRule(),
 		g.podDisruptionBudget(),
+		dashboard,
 	}
 
 	sets, err := g.statefulSets(ctx)
@@ -270,7 +281,7 @@ func (g *gardenCollector) service() *corev1.Service {
 }
 
 func (g *gardenCollector) serviceMonitor() *monitoringv1.ServiceMonitor {
-	return collector.ServiceMonitor(name, g.namespace, garden.Label)
+	return collector.ServiceMonitor(name, g.namespace, garden.Label, g.interval())
 }
 
 func (g *gardenCollector) vpa(replica int32) *vpaautoscalingv1.VerticalPodAutoscaler {

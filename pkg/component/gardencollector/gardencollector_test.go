@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	fakeclient "sigs.k8s.io/controller-runtime/pkg/client/fake"
 
@@ -56,6 +57,13 @@ var _ = Describe("GardenCollector", func() {
 		return NewManagedResourceConsistOfObjectsMatcher(c, componenttest.CmpOptsForIstio()...)(objects...)
 	}
 
+	dashboard := func() *corev1.ConfigMap {
+		GinkgoHelper()
+		configMap, err := Dashboard(collectortest.Namespace, values)
+		Expect(err).NotTo(HaveOccurred())
+		return configMap
+	}
+
 	Describe("#Deploy", func() {
 		It("should create a ManagedResource that the care controllers look at", func() {
 			managedResource := deploy()
@@ -72,6 +80,8 @@ var _ = Describe("GardenCollector", func() {
 			return []client.Object{
 				withChecksum(expectedCollector(first)),
 				withChecksum(expectedCollector(second)),
+				dashboard(),
+				PrometheusRule(collectortest.Namespace, values),
 				expectedJWKS(),
 				expectedPodDisruptionBudget(),
 				collectortest.ServiceAccount(name),
@@ -101,6 +111,8 @@ var _ = Describe("GardenCollector", func() {
 			values.Replicas = 1
 			Expect(deploy()).To(consistOf(
 				withChecksum(expectedCollector(first)),
+				dashboard(),
+				PrometheusRule(collectortest.Namespace, values),
 				expectedJWKS(),
 				expectedPodDisruptionBudget(),
 				expectedService(),

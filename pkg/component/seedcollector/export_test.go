@@ -4,6 +4,11 @@
 
 package seedcollector
 
+import (
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	corev1 "k8s.io/api/core/v1"
+)
+
 // What the tests compare with Gardener's own configuration.
 const (
 	MetricsPath       = metricsPath
@@ -14,3 +19,13 @@ const (
 
 // MetricRelabelConfigs returns the relabelling of the scraped series.
 var MetricRelabelConfigs = metricRelabelConfigs
+
+// PrometheusRule returns the rules for the given values.
+func PrometheusRule(namespace string, values Values) *monitoringv1.PrometheusRule {
+	return (&seedCollector{namespace: namespace, values: values}).prometheusRule()
+}
+
+// Dashboard returns the ConfigMap with the dashboard for the given values.
+func Dashboard(namespace string, values Values) (*corev1.ConfigMap, error) {
+	return (&seedCollector{namespace: namespace, values: values}).dashboard()
+}

@@ -90,12 +90,16 @@ func New(c client.Client, namespace string, values Values) Interface {
 
 // Deploy creates or updates the ManagedResource of the seed collector.
 func (s *seedCollector) Deploy(ctx context.Context) error {
-	objects := []client.Object{s.serviceAccount(), s.serviceMonitor(), s.vpa()}
+	dashboard, err := s.dashboard()
+	if err != nil {
+		return err
+	}
+	objects := []client.Object{s.serviceAccount(), s.serviceMonitor(), s.vpa(), dashboard}
 	if s.values.Destination != nil {
 		if err := collector.DeployClaim(ctx, s.client, name, s.namespace, getLabels(), s.values.Queue); err != nil {
 			return err
 		}
-		objects = append(objects, s.openTelemetryCollector())
+		objects = append(objects, s.openTelemetryCollector(), s.prometheusRule())
 	}
 
 	data, err := managedresources.
@@ -163,7 +167,7 @@ func (s *seedCollector) serviceAccount() *corev1.ServiceAccount {
 // serviceMonitor is for the aggregate Prometheus: it has the seed's alerts. In the garden's runtime cluster, a collector that stops
 // would turn the Garden unhealthy if the garden Prometheus scraped it.
 func (s *seedCollector) serviceMonitor() *monitoringv1.ServiceMonitor {
-	return collector.ServiceMonitor(name, s.namespace, aggregate.Label)
+	return collector.ServiceMonitor(name, s.namespace, aggregate.Label, s.metricsInterval())
 }
 
 func (s *seedCollector) vpa() *vpaautoscalingv1.VerticalPodAutoscaler {

@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	fakeclient "sigs.k8s.io/controller-runtime/pkg/client/fake"
 
@@ -56,6 +57,13 @@ var _ = Describe("SeedCollector", func() {
 		return NewManagedResourceConsistOfObjectsMatcher(c, componenttest.CmpOptsForIstio()...)(objects...)
 	}
 
+	dashboard := func() *corev1.ConfigMap {
+		GinkgoHelper()
+		configMap, err := Dashboard(collectortest.Namespace, values)
+		Expect(err).NotTo(HaveOccurred())
+		return configMap
+	}
+
 	Describe("#Deploy", func() {
 		It("should create a ManagedResource that the care controllers look at", func() {
 			managedResource := deploy()
@@ -70,16 +78,19 @@ var _ = Describe("SeedCollector", func() {
 
 		It("should deploy the collector and what belongs to it", func() {
 			Expect(deploy()).To(consistOf(
+				dashboard(),
 				expectedCollector().DeepCopy(),
+				PrometheusRule(collectortest.Namespace, values),
 				collectortest.ServiceAccount(name),
 				collectortest.ServiceMonitor(name, "aggregate"),
 				collectortest.VerticalPodAutoscaler(name, name),
 			))
 		})
 
-		It("should deploy no collector without a destination", func() {
+		It("should deploy no collector without a destination, and no alert that it is missing", func() {
 			values.Destination = nil
 			Expect(deploy()).To(consistOf(
+				dashboard(),
 				collectortest.ServiceAccount(name),
 				collectortest.ServiceMonitor(name, "aggregate"),
 				collectortest.VerticalPodAutoscaler(name, name),

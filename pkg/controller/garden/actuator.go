@@ -225,6 +225,8 @@ func newValues(cfg *config.GardenFederationConfig, jwks []byte, ingress *gardenc
 		DeniedSeeds:     cfg.DeniedSeeds,
 		Ingress:         ingress,
 		DebugExporter:   ptr.Deref(cfg.DebugExporter, false),
+		ReturnAfter:     cfg.HandOver.ReturnAfter.Duration,
+		TokenValidity:   cfg.Token.Validity.Duration,
 	}, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/go-logr/logr"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	istionetworkingv1beta1 "istio.io/client-go/pkg/apis/networking/v1beta1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -138,6 +139,20 @@ var _ = Describe("Actuator", func() {
 			objects[1].(*istionetworkingv1beta1.VirtualService).Spec.ExportTo = []string{"a", "b"}
 			create(objects...)
 			Expect(reconcile()).To(MatchError(ContainSubstring("VirtualService garden/virtual-garden-prometheus-garden must be exported to exactly one namespace")))
+		})
+
+		It("should let the alerts follow the configuration", func() {
+			provide(`"handOver":{"returnAfter":"10s"},"token":{"validity":"48h","renewAfter":"6h"}`)
+			create(newVirtualService("prometheus-aggregate", "p-seed.ingress.local"))
+
+			Expect(reconcile()).To(Succeed())
+
+			group := deployed("garden-"+name, &monitoringv1.PrometheusRule{}).(*monitoringv1.PrometheusRule).Spec.Groups[0]
+			Expect(group.Interval).To(HaveValue(BeEquivalentTo("5s")))
+			Expect(group.Rules).To(ContainElements(
+				And(HaveField("Alert", "OTelFederationSeedSilent"), HaveField("Expr.StrVal", HaveSuffix(" > 10"))),
+				And(HaveField("Alert", "OTelFederationTokenExpiring"), HaveField("Expr.StrVal", HaveSuffix(" - time() < 43200"))),
+			))
 		})
 
 		It("should publish the key that it generated, and how credentials are issued", func() {

@@ -81,7 +81,7 @@ var _ = Describe("Rotation of the signing key", func() {
 		objects, err := managedresources.GetObjects(ctx, c, "garden", fanOut)
 		Expect(err).NotTo(HaveOccurred())
 		for _, object := range objects {
-			if configMap, ok := object.(*corev1.ConfigMap); ok {
+			if configMap, ok := object.(*corev1.ConfigMap); ok && configMap.Data["jwks.json"] != "" {
 				keys := struct {
 					Keys []any `json:"keys"`
 				}{}

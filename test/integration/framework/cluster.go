@@ -32,6 +32,7 @@ var SeedCRDs = []string{
 	"example/seed-crds/10-crd-autoscaling.k8s.io_verticalpodautoscalers.yaml",
 	"example/seed-crds/10-crd-extensions.gardener.cloud_clusters.yaml",
 	"example/seed-crds/10-crd-extensions.gardener.cloud_extensions.yaml",
+	"example/seed-crds/10-crd-monitoring.coreos.com_prometheusrules.yaml",
 	"example/seed-crds/10-crd-monitoring.coreos.com_servicemonitors.yaml",
 	"example/seed-crds/10-crd-resources.gardener.cloud_managedresources.yaml",
 	"pkg/component/networking/istio/charts/istio/istio-crds/crd-all.gen.yaml",

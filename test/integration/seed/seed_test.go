@@ -67,6 +67,7 @@ var _ = Describe("Seed controller", func() {
 		Expect(condition.Message).To(ContainSubstring("seed " + seedName))
 
 		Expect(framework.ObjectOf[*monitoringv1.ServiceMonitor](ctx, Default, cluster.Client, constants.SeedCollectorName)).NotTo(BeNil())
+		Expect(framework.ObjectOf[*monitoringv1.PrometheusRule](ctx, Default, cluster.Client, constants.SeedCollectorName)).To(BeNil())
 		Expect(collector(ctx, Default)).To(BeNil())
 	})
 
@@ -79,6 +80,7 @@ var _ = Describe("Seed controller", func() {
 		Eventually(ctx, func(g Gomega) {
 			g.Expect(collector(ctx, g)).NotTo(BeNil())
 			g.Expect(configOf(collector(ctx, g))).To(ContainSubstring(endpoint))
+			g.Expect(framework.ObjectOf[*monitoringv1.PrometheusRule](ctx, g, cluster.Client, constants.SeedCollectorName)).NotTo(BeNil())
 			ex := extension.Get(ctx, g)
 			g.Expect(credentialsCondition(ex).Status).To(Equal(gardencorev1beta1.ConditionTrue))
 			g.Expect(ex.Status.LastOperation.State).To(Equal(gardencorev1beta1.LastOperationStateSucceeded))

@@ -25,6 +25,7 @@ programs=(
   "kube-apiserver             kubernetes              k8s.io/kubernetes/cmd/kube-apiserver"
   "kubectl                    kubernetes              k8s.io/kubernetes/cmd/kubectl"
   "prometheus                 prometheus              github.com/prometheus/prometheus/cmd/prometheus"
+  "promtool                   prometheus              github.com/prometheus/prometheus/cmd/promtool"
   "gardener-resource-manager  gardener                github.com/gardener/gardener/cmd/gardener-resource-manager"
   "gardener-apiserver         gardener                github.com/gardener/gardener/cmd/gardener-apiserver"
   "gardener-controller-manager gardener               github.com/gardener/gardener/cmd/gardener-controller-manager"

@@ -79,7 +79,7 @@ func ServiceAccount(name string) *corev1.ServiceAccount {
 	}
 }
 
-// ServiceMonitor returns the expected ServiceMonitor for the Prometheus with the given name.
+// ServiceMonitor returns the expected ServiceMonitor for the Prometheus with the given name, if all durations are the defaults.
 func ServiceMonitor(name, prometheus string) *monitoringv1.ServiceMonitor {
 	return &monitoringv1.ServiceMonitor{
 		ObjectMeta: metav1.ObjectMeta{
@@ -93,7 +93,8 @@ func ServiceMonitor(name, prometheus string) *monitoringv1.ServiceMonitor {
 				"operator.opentelemetry.io/collector-service-type": "monitoring",
 			}},
 			Endpoints: []monitoringv1.Endpoint{{
-				Port: "monitoring",
+				Port:     "monitoring",
+				Interval: "1m",
 				RelabelConfigs: []monitoringv1.RelabelConfig{{
 					Action:      "replace",
 					Replacement: &name,
@@ -102,7 +103,11 @@ func ServiceMonitor(name, prometheus string) *monitoringv1.ServiceMonitor {
 				MetricRelabelConfigs: []monitoringv1.RelabelConfig{{
 					SourceLabels: []monitoringv1.LabelName{"__name__"},
 					Action:       "keep",
-					Regex:        "^(otelcol_(exporter|receiver|processor|process)_.+)$",
+					Regex: "^(otelcol_exporter_enqueue_failed_metric_points|otelcol_exporter_in_flight_requests|otelcol_exporter_queue_capacity|" +
+						"otelcol_exporter_queue_size|otelcol_exporter_send_failed_metric_points|otelcol_exporter_sent_metric_points|" +
+						"otelcol_process_cpu_seconds|otelcol_process_memory_rss|otelcol_process_uptime|otelcol_processor_incoming_items|" +
+						"otelcol_processor_memory_limiter_refused_metric_points|otelcol_processor_outgoing_items|" +
+						"otelcol_receiver_accepted_metric_points|otelcol_receiver_failed_metric_points|otelcol_receiver_refused_metric_points)$",
 				}},
 			}},
 		},
