@@ -44,6 +44,8 @@ var _ = Describe("Chart", func() {
 				Expect(keys).To(ConsistOf(append(slices.Clone(c.objects),
 					"ConfigMap/"+c.namespace+"/"+c.name+"-config",
 					"Deployment/"+c.namespace+"/"+c.name,
+					"NetworkPolicy/"+c.namespace+"/"+c.name+"-to-collectors",
+					"NetworkPolicy/garden/otel-federation-"+c.extensionClass+"-from-"+c.name,
 					"PodDisruptionBudget/"+c.namespace+"/"+c.name,
 					"Role/"+c.namespace+"/"+c.name,
 					"Role/garden/"+c.name,

@@ -59,6 +59,10 @@ const (
 	// Prometheus any more. Its value is since when, as RFC 3339.
 	AnnotationReleased = "otel-federation.extensions.gardener.cloud/released"
 
+	// AnnotationDrainingSince is the annotation of an Extension that is being deleted and waits until the queues of its collectors are
+	// empty. Its value is since when, as RFC 3339.
+	AnnotationDrainingSince = "otel-federation.extensions.gardener.cloud/draining-since"
+
 	// AnnotationOperation is the annotation of the Extension of class garden that asks for an operation. The controller removes it
 	// when it has begun.
 	AnnotationOperation = "otel-federation.extensions.gardener.cloud/operation"

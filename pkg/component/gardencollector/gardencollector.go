@@ -57,6 +57,8 @@ type Interface interface {
 	component.DeployWaiter
 	// IsRolledOut says whether all replicas are of the version that Deploy deploys, and ready.
 	IsRolledOut(ctx context.Context) (bool, error)
+	// StopReceiving takes all collectors away from the seeds, which keep their samples then. It returns an error until that is so.
+	StopReceiving(ctx context.Context) error
 }
 
 // Ingress says how the fan-out is reached from outside the runtime cluster.
@@ -152,8 +154,7 @@ func (g *gardenCollector) Deploy(ctx context.Context) error {
 		return fmt.Errorf("failed to serialize the objects of the fan-out collector: %w", err)
 	}
 
-	if err := managedresources.CreateForSeedWithLabels(ctx, g.client, g.namespace, name, false,
-		map[string]string{v1beta1constants.LabelCareConditionType: v1beta1constants.ObservabilityComponentsHealthy}, data); err != nil {
+	if err := managedresources.CreateForSeedWithLabels(ctx, g.client, g.namespace, name, false, managedResourceLabels(), data); err != nil {
 		return err
 	}
 	return g.deleteAbandonedClaims(ctx, sets, collectors)
@@ -276,6 +277,10 @@ func (g *gardenCollector) podDisruptionBudget() *policyv1.PodDisruptionBudget {
 			UnhealthyPodEvictionPolicy: new(policyv1.AlwaysAllow),
 		},
 	}
+}
+
+func managedResourceLabels() map[string]string {
+	return map[string]string{v1beta1constants.LabelCareConditionType: v1beta1constants.ObservabilityComponentsHealthy}
 }
 
 func getLabels() map[string]string {

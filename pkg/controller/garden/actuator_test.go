@@ -49,7 +49,7 @@ var _ = Describe("Actuator", func() {
 		c = fakeclient.NewClientBuilder().WithScheme(kubernetes.SeedScheme).WithObjects(ex, garden, newEnabledPrometheus(), newPrometheusPod(0, true), newPrometheusPod(1, true)).WithStatusSubresource(ex).
 			WithInterceptorFuncs(interceptor.Funcs{Patch: ignoreEmptyPatch}).Build()
 		Expect(c.Get(ctx, client.ObjectKeyFromObject(ex), ex)).To(Succeed())
-		a = NewActuator(c, c, testclock.NewFakeClock(now))
+		a = NewActuator(c, c, nil, testclock.NewFakeClock(now))
 	})
 
 	reconcile := func() error { return a.Reconcile(ctx, logr.Discard(), ex) }

@@ -9,6 +9,7 @@ package seed
 import (
 	"context"
 	"fmt"
+	"net/http"
 
 	"github.com/go-logr/logr"
 	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
@@ -31,12 +32,14 @@ import (
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/seedcollector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/conditions"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/drain"
 )
 
 type actuator struct {
 	client       client.Client
 	reader       client.Reader
 	gardenReader client.Reader
+	httpClient   *http.Client
 	clock        clock.Clock
 	seedName     string
 }
@@ -44,9 +47,13 @@ type actuator struct {
 // NewActuator returns an actuator for Extensions of class seed. The reader must not be a cache: it tells whether the cluster
 // is the garden's runtime cluster, where the kind Garden exists, or another one, where it may not. The gardenReader reads from
 // the virtual garden, not from a cache either: one would hide that the virtual garden cannot be reached. Without it, Delete does
-// not wait for the garden.
-func NewActuator(c client.Client, reader, gardenReader client.Reader, clock clock.Clock, seedName string) extension.Actuator {
-	return &actuator{client: c, reader: reader, gardenReader: gardenReader, clock: clock, seedName: seedName}
+// not wait for the garden. The httpClient is for the collector's own metrics.
+func NewActuator(c client.Client, reader, gardenReader client.Reader, httpClient *http.Client, clock clock.Clock, seedName string) extension.Actuator {
+	return newActuator(c, reader, gardenReader, httpClient, clock, seedName)
+}
+
+func newActuator(c client.Client, reader, gardenReader client.Reader, httpClient *http.Client, clock clock.Clock, seedName string) *actuator {
+	return &actuator{client: c, reader: reader, gardenReader: gardenReader, httpClient: httpClient, clock: clock, seedName: seedName}
 }
 
 // Reconcile deploys the seed collector. It waits for nothing: gardenlet deploys what the collector needs (its operator among
@@ -96,9 +103,13 @@ func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extension
 		fmt.Sprintf("Credentials for %s are available.", destination.Endpoint))
 }
 
-// Delete removes the seed collector with its volumes and the copy of the credentials, as soon as the garden pulls again.
+// Delete removes the seed collector with its volumes and the copy of the credentials, as soon as the garden pulls again and has got what was
+// in the queue.
 func (a *actuator) Delete(ctx context.Context, log logr.Logger, ex *extensionsv1alpha1.Extension) error {
 	if err := a.waitUntilPulled(ctx, log, ex); err != nil {
+		return err
+	}
+	if err := a.queues().Wait(ctx, log, ex); err != nil {
 		return err
 	}
 
@@ -130,6 +141,17 @@ func (a *actuator) Restore(ctx context.Context, log logr.Logger, ex *extensionsv
 
 func (a *actuator) emptyCollector(namespace string) seedcollector.Interface {
 	return seedcollector.New(a.client, namespace, seedcollector.Values{})
+}
+
+func (a *actuator) queues() *drain.Queues {
+	return &drain.Queues{
+		Client:     a.client,
+		Reader:     a.reader,
+		Clock:      a.clock,
+		HTTPClient: a.httpClient,
+		Component:  constants.SeedCollectorName,
+		Hint:       "can the collector reach the garden, and does that accept its samples?",
+	}
 }
 
 func (a *actuator) deleteCredentials(ctx context.Context, namespace string) error {

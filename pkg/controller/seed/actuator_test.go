@@ -64,7 +64,7 @@ var _ = Describe("Actuator", func() {
 	})
 
 	JustBeforeEach(func() {
-		a = NewActuator(c, reader, nil, testclock.NewFakeClock(now), "my-seed")
+		a = NewActuator(c, reader, nil, nil, testclock.NewFakeClock(now), "my-seed")
 	})
 
 	reconcile := func() error { return a.Reconcile(ctx, logr.Discard(), ex) }
