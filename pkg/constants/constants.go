@@ -63,6 +63,13 @@ const (
 	// empty. Its value is since when, as RFC 3339.
 	AnnotationDrainingSince = "otel-federation.extensions.gardener.cloud/draining-since"
 
+	// AnnotationPodReplaced is the annotation of the PersistentVolumeClaim of a queue with the time, as RFC 3339, when the pod of its
+	// collector was replaced last because the collector crashed again and again.
+	AnnotationPodReplaced = "otel-federation.extensions.gardener.cloud/pod-replaced"
+
+	// EnvImage is the environment variable with the image of this extension, which the chart sets.
+	EnvImage = "IMAGE"
+
 	// AnnotationOperation is the annotation of the Extension of class garden that asks for an operation. The controller removes it
 	// when it has begun.
 	AnnotationOperation = "otel-federation.extensions.gardener.cloud/operation"

@@ -64,6 +64,39 @@ var _ = Describe("Collector", func() {
 		}
 	})
 
+	Describe("the check of the queue", func() {
+		initContainers := func(queue Queue, image string) []corev1.Container {
+			return New(Values{Name: name, Queue: queue, CheckQueueImage: image}).Spec.InitContainers
+		}
+
+		for _, queue := range collectortest.QueueVariants(1000) {
+			It("should be made before the collector starts, if there is a file: "+queue.Name, func() {
+				if queue.Queue.Storage == StorageMemory {
+					Expect(initContainers(queue.Queue, "extension:v1")).To(BeEmpty())
+					return
+				}
+				Expect(initContainers(queue.Queue, "extension:v1")).To(ConsistOf(corev1.Container{
+					Name:  "check-queue",
+					Image: "extension:v1",
+					Args:  []string{"check-queue", "--directory=/var/lib/otelcol"},
+					Resources: corev1.ResourceRequirements{
+						Requests: corev1.ResourceList{"cpu": resource.MustParse("10m"), "memory": resource.MustParse("32Mi")},
+					},
+					SecurityContext: &corev1.SecurityContext{
+						AllowPrivilegeEscalation: new(false),
+						ReadOnlyRootFilesystem:   new(true),
+						Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+					},
+					VolumeMounts: []corev1.VolumeMount{{Name: "queue", MountPath: "/var/lib/otelcol"}},
+				}))
+			})
+
+			It("should not be made without an image: "+queue.Name, func() {
+				Expect(initContainers(queue.Queue, "")).To(BeEmpty())
+			})
+		}
+	})
+
 	DescribeTable("#MemoryLimiter", func(limits corev1.ResourceList, expected map[string]any) {
 		Expect(MemoryLimiter(corev1.ResourceRequirements{Limits: limits})).To(Equal(expected))
 	},

@@ -38,7 +38,8 @@ const LabelInstance = "app.kubernetes.io/instance"
 // have become larger since: administrators and autoscalers enlarge claims.
 const AnnotationConfiguredSize = "otel-federation.extensions.gardener.cloud/configured-size"
 
-func claimName(collectorName string) string {
+// ClaimName returns the name of the PersistentVolumeClaim for the queue of the collector with the given name.
+func ClaimName(collectorName string) string {
 	return collectorName + "-" + queueVolumeName
 }
 
@@ -47,7 +48,7 @@ func claimName(collectorName string) string {
 // be on the volume, so any other change of the configuration is refused. A claim that somebody else has enlarged stays as it is. It is not part of the ManagedResource, because gardener-resource-manager would
 // try to reset what Kubernetes sets in its immutable specification.
 func DeployClaim(ctx context.Context, c client.Client, collectorName, namespace string, labels map[string]string, queue Queue) error {
-	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: claimName(collectorName), Namespace: namespace}}
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: ClaimName(collectorName), Namespace: namespace}}
 	if err := c.Get(ctx, client.ObjectKeyFromObject(claim), claim); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("failed to get PersistentVolumeClaim %s/%s: %w", namespace, claim.Name, err)
 	} else if err == nil && claim.DeletionTimestamp == nil {

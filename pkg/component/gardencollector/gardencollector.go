@@ -78,6 +78,8 @@ type Ingress struct {
 type Values struct {
 	// Image is the collector's image.
 	Image string
+	// CheckQueueImage is the image of this extension, by which a pod checks its queue. If it is empty nothing is checked.
+	CheckQueueImage string
 	// Replicas is the number of fan-out collectors.
 	Replicas int32
 	// Resources are the resources of the collector's container.
@@ -201,6 +203,7 @@ func (g *gardenCollector) openTelemetryCollector(replica int32) *otelv1beta1.Ope
 		Labels:             labels,
 		Annotations:        collector.ScrapeAnnotations(v1beta1constants.LabelNetworkPolicyGardenScrapeTargets),
 		Image:              g.values.Image,
+		CheckQueueImage:    g.values.CheckQueueImage,
 		PriorityClassName:  v1beta1constants.PriorityClassNameGardenSystem100,
 		Resources:          g.values.Resources,
 		Queue:              g.values.Queue,

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 
 	"github.com/go-logr/logr"
 	"k8s.io/utils/clock"
@@ -29,6 +30,7 @@ import (
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/gardencollector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/conditions"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	handovercontroller "github.com/gardener/gardener-extension-otel-federation/pkg/controller/handover"
 )
 
@@ -224,6 +226,7 @@ func newValues(cfg *config.GardenFederationConfig, jwks []byte, ingress *gardenc
 
 	return &gardencollector.Values{
 		Image:           image,
+		CheckQueueImage: os.Getenv(constants.EnvImage),
 		Replicas:        *cfg.Replicas,
 		Resources:       ptr.Deref(cfg.Resources, gardencollector.DefaultResources()),
 		Queue:           collector.QueueFor(cfg.Queue),

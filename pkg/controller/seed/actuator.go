@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 
 	"github.com/go-logr/logr"
 	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
@@ -183,6 +184,7 @@ func (a *actuator) values(cfg *config.SeedFederationConfig, destination *seedcol
 
 	values := newValues(cfg)
 	values.Image = image
+	values.CheckQueueImage = os.Getenv(constants.EnvImage)
 	values.Destination = destination
 	return values, nil
 }
