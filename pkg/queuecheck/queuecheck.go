@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -39,20 +40,18 @@ const (
 )
 
 // File opens a queue's file as a collector does, and returns the status with which the process that called it is to end: 0 if the collector
-// can read the file, ExitDestroyed if it cannot, ExitUnknown if that cannot be told. The reason is written to the log. A file that is
+// can read the file, ExitDestroyed if it cannot, ExitUnknown if that cannot be told. The reason is written to the given writer. A file that is
 // destroyed may as well end the process by a panic, as bbolt reads in goroutines of its own. That is why it needs a process of its own.
-func File(log logr.Logger, path string) int {
+func File(reason io.Writer, path string) int {
 	err := read(path)
-	switch {
-	case err == nil:
+	if err == nil {
 		return 0
-	case errors.Is(err, bbolterrors.ErrTimeout), errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist):
-		log.Error(err, "Cannot find out whether the file is destroyed", "file", path)
-		return ExitUnknown
-	default:
-		log.Error(err, "The file is destroyed", "file", path)
-		return ExitDestroyed
 	}
+	_, _ = fmt.Fprintln(reason, err)
+	if errors.Is(err, bbolterrors.ErrTimeout) || errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
+		return ExitUnknown
+	}
+	return ExitDestroyed
 }
 
 func read(path string) error {

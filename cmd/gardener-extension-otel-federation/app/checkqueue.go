@@ -37,7 +37,7 @@ func newCheckQueueCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log := logf.Log.WithName(collector.CheckQueueCommand)
 			if file != "" {
-				os.Exit(queuecheck.File(log, file))
+				os.Exit(queuecheck.File(os.Stderr, file))
 			}
 			if directory == "" {
 				return errors.New("--" + flagDirectory + " must name the directory of the queues")
