@@ -44,6 +44,8 @@ var _ = Describe("Chart", func() {
 				Expect(keys).To(ConsistOf(append(slices.Clone(c.objects),
 					"ConfigMap/"+c.namespace+"/"+c.name+"-config",
 					"Deployment/"+c.namespace+"/"+c.name,
+					"NetworkPolicy/"+c.namespace+"/"+c.name+"-to-collectors",
+					"NetworkPolicy/garden/otel-federation-"+c.extensionClass+"-from-"+c.name,
 					"PodDisruptionBudget/"+c.namespace+"/"+c.name,
 					"Role/"+c.namespace+"/"+c.name,
 					"Role/garden/"+c.name,
@@ -69,7 +71,7 @@ var _ = Describe("Chart", func() {
 					"--log-level=info",
 					"--log-format=json",
 				)))
-				Expect(container.Env).To(ConsistOf(append(slices.Clone(c.env), namespaceFromField("LEADER_ELECTION_NAMESPACE"))))
+				Expect(container.Env).To(ConsistOf(append(slices.Clone(c.env), namespaceFromField("LEADER_ELECTION_NAMESPACE"), corev1.EnvVar{Name: "IMAGE", Value: container.Image})))
 				Expect(container.Ports).To(ConsistOf(append(slices.Clone(c.containerPorts),
 					corev1.ContainerPort{Name: "metrics", ContainerPort: 8080, Protocol: corev1.ProtocolTCP},
 					corev1.ContainerPort{Name: "health", ContainerPort: 8081, Protocol: corev1.ProtocolTCP},

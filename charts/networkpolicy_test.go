@@ -14,15 +14,44 @@ import (
 )
 
 var _ = Describe("NetworkPolicies", func() {
+	for _, part := range []class{seed, garden} {
+		It("should let the pods of the "+part.extensionClass+" part ask the collectors of their class, in both directions", func() {
+			var (
+				objects    = render(part.namespace, part.values())
+				pods       = objects.deployment(part.namespace, part.name).Spec.Template.Labels
+				collectors = metav1.LabelSelector{MatchLabels: map[string]string{"app": "otel-federation-" + part.extensionClass, "app.kubernetes.io/component": "opentelemetry-collector"}}
+				own        = metav1.LabelSelector{MatchLabels: map[string]string{"app.kubernetes.io/name": part.name, "app.kubernetes.io/instance": pods["app.kubernetes.io/instance"]}}
+				ports      = []networkingv1.NetworkPolicyPort{{Port: new(intstr.FromInt32(8888)), Protocol: new(corev1.ProtocolTCP)}}
+			)
+			for key, value := range own.MatchLabels {
+				Expect(pods).To(HaveKeyWithValue(key, value))
+			}
+
+			Expect(get[*networkingv1.NetworkPolicy](objects, "NetworkPolicy", part.namespace, part.name+"-to-collectors").Spec).To(Equal(networkingv1.NetworkPolicySpec{
+				PodSelector: own,
+				PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress},
+				Egress: []networkingv1.NetworkPolicyEgressRule{{
+					To:    []networkingv1.NetworkPolicyPeer{{NamespaceSelector: namespaced(gardenNamespace), PodSelector: &collectors}},
+					Ports: ports,
+				}},
+			}))
+			Expect(get[*networkingv1.NetworkPolicy](objects, "NetworkPolicy", gardenNamespace, "otel-federation-"+part.extensionClass+"-from-"+part.name).Spec).To(Equal(networkingv1.NetworkPolicySpec{
+				PodSelector: collectors,
+				PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
+				Ingress: []networkingv1.NetworkPolicyIngressRule{{
+					From:  []networkingv1.NetworkPolicyPeer{{NamespaceSelector: namespaced(part.namespace), PodSelector: &own}},
+					Ports: ports,
+				}},
+			}))
+		})
+	}
+
 	It("should let the pods of the garden part ask the garden Prometheus, in both directions", func() {
 		var (
 			objects    = render(runtimeNamespace, runtimeValues())
 			pods       = metav1.LabelSelector{MatchLabels: objects.deployment(runtimeNamespace, garden.name).Spec.Template.Labels}
 			prometheus = metav1.LabelSelector{MatchLabels: map[string]string{"prometheus": "garden"}}
-			namespaced = func(name string) *metav1.LabelSelector {
-				return &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": name}}
-			}
-			ports = []networkingv1.NetworkPolicyPort{{Port: new(intstr.FromInt32(9090)), Protocol: new(corev1.ProtocolTCP)}}
+			ports      = []networkingv1.NetworkPolicyPort{{Port: new(intstr.FromInt32(9090)), Protocol: new(corev1.ProtocolTCP)}}
 		)
 
 		egress := get[*networkingv1.NetworkPolicy](objects, "NetworkPolicy", runtimeNamespace, garden.name+"-to-prometheus-garden").Spec
@@ -51,3 +80,7 @@ var _ = Describe("NetworkPolicies", func() {
 		}))
 	})
 })
+
+func namespaced(name string) *metav1.LabelSelector {
+	return &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": name}}
+}

@@ -33,6 +33,7 @@ var _ = Describe("Permissions", func() {
 			"opentelemetrycollectors.opentelemetry.io[otel-federation-seed]: get",
 			"statefulsets.apps: list",
 			"pods: list",
+			"pods[otel-federation-seed-collector-0]: delete",
 			"persistentvolumeclaims: create,deletecollection,list",
 			"persistentvolumeclaims[otel-federation-seed-queue]: get,patch",
 			"secrets: create,delete,get,update",
@@ -44,8 +45,9 @@ var _ = Describe("Permissions", func() {
 		objects := render(runtimeNamespace, runtimeValues())
 
 		// As many as the configuration allows replicas.
-		var claims []string
+		var claims, pods []string
 		for i := range 20 {
+			pods = append(pods, fmt.Sprintf("otel-federation-garden-%d-collector-0", i))
 			claims = append(claims, fmt.Sprintf("otel-federation-garden-%d-queue", i))
 		}
 
@@ -72,6 +74,7 @@ var _ = Describe("Permissions", func() {
 			"opentelemetrycollectors.opentelemetry.io: list",
 			"statefulsets.apps: list,watch",
 			"pods: list",
+			"pods["+strings.Join(pods, ",")+"]: delete",
 			"persistentvolumeclaims: create,deletecollection,list",
 			"persistentvolumeclaims["+strings.Join(claims, ",")+"]: get,patch",
 			"secrets: create,delete,get,list,patch,update,watch",

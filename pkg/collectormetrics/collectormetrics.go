@@ -26,11 +26,14 @@ import (
 // maxBody limits what is read of an answer, in bytes. A collector tells about 50 KiB.
 const maxBody = 4 << 20
 
-// Exporter is what one exporter of a collector tells. All numbers are samples. Counters count from the start of the process, and a
+// Exporter is what one exporter of a collector tells. All numbers but InFlight are samples. Counters count from the start of the process, and a
 // counter that has counted nothing is 0.
 type Exporter struct {
 	// QueueSize is how many are in the queue.
 	QueueSize float64
+	// InFlight is how many requests are on their way, or wait to be tried again. What they carry is still in a queue that is on disk, but not
+	// in one that is in memory.
+	InFlight float64
 	// QueueCapacity is how many may be in the queue.
 	QueueCapacity float64
 	// Sent counts those that the receiver of the exporter has accepted.
@@ -105,6 +108,7 @@ func newMetrics(families map[string]*dto.MetricFamily) *Metrics {
 	}
 	for name, field := range map[string]func(*Exporter) *float64{
 		"otelcol_exporter_queue_size":                   func(e *Exporter) *float64 { return &e.QueueSize },
+		"otelcol_exporter_in_flight_requests":           func(e *Exporter) *float64 { return &e.InFlight },
 		"otelcol_exporter_queue_capacity":               func(e *Exporter) *float64 { return &e.QueueCapacity },
 		"otelcol_exporter_sent_metric_points":           func(e *Exporter) *float64 { return &e.Sent },
 		"otelcol_exporter_send_failed_metric_points":    func(e *Exporter) *float64 { return &e.SendFailed },

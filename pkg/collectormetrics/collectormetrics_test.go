@@ -23,6 +23,9 @@ import (
 // told is what a collector 0.159.0 tells, shortened.
 const told = `# TYPE otelcol_exporter_enqueue_failed_metric_points counter
 otelcol_exporter_enqueue_failed_metric_points{exporter="otlp_http/prometheus-garden-1"} 1416
+# TYPE otelcol_exporter_in_flight_requests gauge
+otelcol_exporter_in_flight_requests{data_type="metrics",exporter="otlp_http/prometheus-garden-0"} 0
+otelcol_exporter_in_flight_requests{data_type="metrics",exporter="otlp_http/prometheus-garden-1"} 4
 # TYPE otelcol_exporter_queue_capacity gauge
 otelcol_exporter_queue_capacity{data_type="metrics",exporter="otlp_http/prometheus-garden-0"} 1.68e+08
 otelcol_exporter_queue_capacity{data_type="metrics",exporter="otlp_http/prometheus-garden-1"} 1.68e+08
@@ -80,7 +83,7 @@ var _ = Describe("Read", func() {
 			Filtered: map[string]float64{"filter/prometheus-garden-1": 20},
 			Exporters: map[string]Exporter{
 				"otlp_http/prometheus-garden-0": {QueueCapacity: 1.68e8, Sent: 6372, SendFailed: 12},
-				"otlp_http/prometheus-garden-1": {QueueSize: 7080, QueueCapacity: 1.68e8, Sent: 4956, EnqueueFailed: 1416},
+				"otlp_http/prometheus-garden-1": {QueueSize: 7080, InFlight: 4, QueueCapacity: 1.68e8, Sent: 4956, EnqueueFailed: 1416},
 			},
 		})))
 	})

@@ -59,6 +59,17 @@ const (
 	// Prometheus any more. Its value is since when, as RFC 3339.
 	AnnotationReleased = "otel-federation.extensions.gardener.cloud/released"
 
+	// AnnotationDrainingSince is the annotation of an Extension that is being deleted and waits until the queues of its collectors are
+	// empty. Its value is since when, as RFC 3339.
+	AnnotationDrainingSince = "otel-federation.extensions.gardener.cloud/draining-since"
+
+	// AnnotationPodReplaced is the annotation of the PersistentVolumeClaim of a queue with the time, as RFC 3339, when the pod of its
+	// collector was replaced last because the collector crashed again and again.
+	AnnotationPodReplaced = "otel-federation.extensions.gardener.cloud/pod-replaced"
+
+	// EnvImage is the environment variable with the image of this extension, which the chart sets.
+	EnvImage = "IMAGE"
+
 	// AnnotationOperation is the annotation of the Extension of class garden that asks for an operation. The controller removes it
 	// when it has begun.
 	AnnotationOperation = "otel-federation.extensions.gardener.cloud/operation"

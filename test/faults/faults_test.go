@@ -145,7 +145,7 @@ var _ = DescribeTable("Fault", Serial, func(ctx SpecContext, f fault) {
 	Entry("gateway answers 503", fault{inject: wan(ingress.Faults{Status: http.StatusServiceUnavailable}), lasts: 30 * time.Second, cure: wan(ingress.Faults{})}),
 	Entry("gateway answers 404", fault{inject: wan(ingress.Faults{Status: http.StatusNotFound}), lasts: 30 * time.Second, cure: wan(ingress.Faults{}), lost: 8, counted: true, told: []string{"seed/FederationHealthy=False AllSamplesDropped"}}),
 	Entry("gateway answers 401", fault{inject: wan(ingress.Faults{Status: http.StatusUnauthorized}), lasts: 30 * time.Second, cure: wan(ingress.Faults{}), lost: 8, counted: true}),
-	Entry("queue of the seed destroyed while the WAN is cut, and replaced by hand", fault{inject: corruptQueue, cure: wan(ingress.Faults{}), unscraped: 20, lost: 8}),
+	Entry("queue of the seed destroyed while the WAN is cut", fault{inject: corruptQueue, cure: wan(ingress.Faults{}), unscraped: 20, lost: 8}),
 	Entry("volume of the seed full while the WAN is cut", fault{inject: fillVolumeOfSeed, unscraped: 12, lost: 20}),
 	Entry("volume of a fan-out full while garden-1 stands still", fault{inject: fillVolumeOfFanOut}),
 	Entry("collector of the seed killed while the WAN is cut", fault{

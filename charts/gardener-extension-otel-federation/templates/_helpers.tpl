@@ -20,6 +20,11 @@ seed
 {{- end -}}
 {{- end -}}
 
+{{- /* The label `app` of the collectors of this class, and the prefix of their names. */ -}}
+{{- define "collector" -}}
+otel-federation-{{ include "class" . }}
+{{- end -}}
+
 {{- define "leaderElectionID" -}}
 {{ include "name" . }}-leader-election
 {{- end -}}

@@ -79,6 +79,7 @@ func NewCommand() *cobra.Command {
 
 	verflag.AddFlags(cmd.Flags())
 	opts.AddFlags(cmd.Flags())
+	cmd.AddCommand(newCheckQueueCommand())
 	return cmd
 }
 

@@ -21,6 +21,11 @@ const (
 	// MonitoringPortName is the name of that port in the Service which the OpenTelemetry operator creates for scraping.
 	MonitoringPortName = "monitoring"
 
+	// CheckQueueContainerName is the name of the init container that removes destroyed files of queues, and CheckQueueCommand the command of
+	// this extension that it runs.
+	CheckQueueContainerName = "check-queue"
+	CheckQueueCommand       = "check-queue"
+
 	healthPort = "13133"
 
 	// nonRoot is the user and group of the distroless images that Gardener builds collectors from.
@@ -75,6 +80,9 @@ type Values struct {
 	PodAnnotations map[string]string
 	// Image is the collector's image.
 	Image string
+	// CheckQueueImage is the image of this extension, by which a pod checks its queue before the collector starts. If it is empty nothing is
+	// checked.
+	CheckQueueImage string
 	// PriorityClassName is the priority class of the pods.
 	PriorityClassName string
 	// Resources are the resources of the collector's container.
@@ -137,7 +145,27 @@ func New(values Values) *otelv1beta1.OpenTelemetryCollector {
 	}
 
 	addQueueVolume(&obj.Spec, values.Name, values.Queue)
+	addQueueCheck(&obj.Spec, values.CheckQueueImage, values.Queue)
 	return obj
+}
+
+// addQueueCheck lets a new pod begin without the files that the collector could not open. There is no limit of memory: the check needs more of
+// it the more is in a queue, and a check that is killed would keep the collector from starting.
+func addQueueCheck(spec *otelv1beta1.OpenTelemetryCollectorSpec, image string, queue Queue) {
+	if image == "" || !queue.Persistent() {
+		return
+	}
+	spec.InitContainers = []corev1.Container{{
+		Name:  CheckQueueContainerName,
+		Image: image,
+		Args:  []string{CheckQueueCommand, "--directory=" + queueDirectory},
+		Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{
+			corev1.ResourceCPU:    resource.MustParse("10m"),
+			corev1.ResourceMemory: resource.MustParse("32Mi"),
+		}},
+		SecurityContext: spec.SecurityContext.DeepCopy(),
+		VolumeMounts:    []corev1.VolumeMount{{Name: queueVolumeName, MountPath: queueDirectory}},
+	}}
 }
 
 func addQueueVolume(spec *otelv1beta1.OpenTelemetryCollectorSpec, name string, queue Queue) {
@@ -145,7 +173,7 @@ func addQueueVolume(spec *otelv1beta1.OpenTelemetryCollectorSpec, name string, q
 
 	switch queue.Storage {
 	case StoragePersistentVolume:
-		source.PersistentVolumeClaim = &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claimName(name)}
+		source.PersistentVolumeClaim = &corev1.PersistentVolumeClaimVolumeSource{ClaimName: ClaimName(name)}
 	case StorageEmptyDir:
 		source.EmptyDir = &corev1.EmptyDirVolumeSource{SizeLimit: &queue.Size}
 	default:

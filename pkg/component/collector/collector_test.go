@@ -65,6 +65,39 @@ var _ = Describe("Collector", func() {
 		}
 	})
 
+	Describe("the check of the queue", func() {
+		initContainers := func(queue Queue, image string) []corev1.Container {
+			return New(Values{Name: name, Queue: queue, CheckQueueImage: image}).Spec.InitContainers
+		}
+
+		for _, queue := range collectortest.QueueVariants(1000) {
+			It("should be made before the collector starts, if there is a file: "+queue.Name, func() {
+				if queue.Queue.Storage == StorageMemory {
+					Expect(initContainers(queue.Queue, "extension:v1")).To(BeEmpty())
+					return
+				}
+				Expect(initContainers(queue.Queue, "extension:v1")).To(ConsistOf(corev1.Container{
+					Name:  "check-queue",
+					Image: "extension:v1",
+					Args:  []string{"check-queue", "--directory=/var/lib/otelcol"},
+					Resources: corev1.ResourceRequirements{
+						Requests: corev1.ResourceList{"cpu": resource.MustParse("10m"), "memory": resource.MustParse("32Mi")},
+					},
+					SecurityContext: &corev1.SecurityContext{
+						AllowPrivilegeEscalation: new(false),
+						ReadOnlyRootFilesystem:   new(true),
+						Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+					},
+					VolumeMounts: []corev1.VolumeMount{{Name: "queue", MountPath: "/var/lib/otelcol"}},
+				}))
+			})
+
+			It("should not be made without an image: "+queue.Name, func() {
+				Expect(initContainers(queue.Queue, "")).To(BeEmpty())
+			})
+		}
+	})
+
 	DescribeTable("#MemoryLimiter", func(limits corev1.ResourceList, expected map[string]any) {
 		Expect(MemoryLimiter(corev1.ResourceRequirements{Limits: limits})).To(Equal(expected))
 	},
@@ -149,6 +182,47 @@ var _ = Describe("Collector", func() {
 			deploy("5Gi", nil)
 			expect("5Gi")
 		})
+
+		DescribeTable("should tell a size that the configuration lowers from a claim that somebody else has enlarged", func(annotation, requested, configured string, refused bool) {
+			claim := &corev1.PersistentVolumeClaim{
+				ObjectMeta: metav1.ObjectMeta{Name: name + "-queue", Namespace: "garden", CreationTimestamp: metav1.Now()},
+				Spec: corev1.PersistentVolumeClaimSpec{
+					StorageClassName: new("fast"),
+					Resources:        corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{"storage": resource.MustParse(requested)}},
+				},
+				Status: corev1.PersistentVolumeClaimStatus{Phase: corev1.ClaimBound},
+			}
+			if annotation != "" {
+				claim.Annotations = map[string]string{"otel-federation.extensions.gardener.cloud/configured-size": annotation}
+			}
+			Expect(c.Create(ctx, claim)).To(Succeed())
+
+			err := DeployClaim(ctx, c, name, "garden", labels, Queue{Storage: StoragePersistentVolume, Size: resource.MustParse(configured)})
+			Expect(c.Get(ctx, client.ObjectKeyFromObject(claim), claim)).To(Succeed())
+			size, canonical := claim.Spec.Resources.Requests["storage"], resource.MustParse(configured)
+			if refused {
+				Expect(err).To(MatchError(ContainSubstring("size cannot become " + configured + ", which is less than " + annotation)))
+				Expect(claim.Annotations).To(HaveKeyWithValue("otel-federation.extensions.gardener.cloud/configured-size", annotation))
+				Expect(size.String()).To(Equal(requested))
+				return
+			}
+			Expect(err).NotTo(HaveOccurred())
+			Expect(claim.Annotations).To(HaveKeyWithValue("otel-federation.extensions.gardener.cloud/configured-size", canonical.String()))
+			Expect(size.Cmp(resource.MustParse(requested))).To(BeNumerically(">=", 0), "a claim never becomes smaller")
+			Expect(size.Cmp(resource.MustParse(configured))).To(BeNumerically(">=", 0))
+		},
+			Entry("enlarged by somebody else", "4Gi", "10Gi", "4Gi", false),
+			Entry("enlarged by somebody else, and a little by the configuration", "4Gi", "10Gi", "6Gi", false),
+			Entry("enlarged by somebody else, and more by the configuration", "4Gi", "10Gi", "12Gi", false),
+			Entry("the same size in another unit", "4Gi", "10Gi", "4096Mi", false),
+			Entry("lowered", "4Gi", "4Gi", "3Gi", true),
+			Entry("enlarged by somebody else, but lowered by the configuration", "4Gi", "10Gi", "3Gi", true),
+			Entry("configured but never reached, and taken back", "5Gi", "4Gi", "4Gi", false),
+			Entry("nothing remembered, the same size", "", "4Gi", "4Gi", false),
+			Entry("nothing remembered, a larger claim", "", "10Gi", "4Gi", false),
+			Entry("nothing remembered, a smaller claim", "", "4Gi", "5Gi", false),
+			Entry("remembered what cannot be read", "much", "10Gi", "4Gi", false),
+		)
 
 		DescribeTable("should refuse what would leave samples behind", func(queue Queue, message string) {
 			deploy("4Gi", new("fast"))

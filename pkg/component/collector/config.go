@@ -37,8 +37,7 @@ func Extensions(queue Queue) (map[string]any, []string) {
 }
 
 // fileStorage gives disk space back once a backlog has been sent. `recreate` lets the collector begin with an empty file if the old one
-// is corrupt, as far as it notices that in time: from a file that is destroyed it does not recover (filestorage v0.159.0 recovers from
-// panics in its own goroutine, bbolt v1.5.0 checks the pages in another one).
+// is corrupt, as far as it notices that in time. From a file that is destroyed it does not recover: package queuecheck removes it before.
 func fileStorage() map[string]any {
 	return map[string]any{
 		"directory":        queueDirectory,

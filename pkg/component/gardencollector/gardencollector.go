@@ -58,6 +58,8 @@ type Interface interface {
 	component.DeployWaiter
 	// IsRolledOut says whether all replicas are of the version that Deploy deploys, and ready.
 	IsRolledOut(ctx context.Context) (bool, error)
+	// StopReceiving takes all collectors away from the seeds, which keep their samples then. It returns an error until that is so.
+	StopReceiving(ctx context.Context) error
 }
 
 // Ingress says how the fan-out is reached from outside the runtime cluster.
@@ -77,6 +79,8 @@ type Ingress struct {
 type Values struct {
 	// Image is the collector's image.
 	Image string
+	// CheckQueueImage is the image of this extension, by which a pod checks its queue. If it is empty nothing is checked.
+	CheckQueueImage string
 	// Replicas is the number of fan-out collectors.
 	Replicas int32
 	// Resources are the resources of the collector's container.
@@ -163,8 +167,7 @@ func (g *gardenCollector) Deploy(ctx context.Context) error {
 		return fmt.Errorf("failed to serialize the objects of the fan-out collector: %w", err)
 	}
 
-	if err := managedresources.CreateForSeedWithLabels(ctx, g.client, g.namespace, name, false,
-		map[string]string{v1beta1constants.LabelCareConditionType: v1beta1constants.ObservabilityComponentsHealthy}, data); err != nil {
+	if err := managedresources.CreateForSeedWithLabels(ctx, g.client, g.namespace, name, false, managedResourceLabels(), data); err != nil {
 		return err
 	}
 	return g.deleteAbandonedClaims(ctx, sets, collectors)
@@ -221,6 +224,7 @@ func (g *gardenCollector) openTelemetryCollector(replica int32) *otelv1beta1.Ope
 		Labels:             labels,
 		Annotations:        collector.ScrapeAnnotations(v1beta1constants.LabelNetworkPolicyGardenScrapeTargets),
 		Image:              g.values.Image,
+		CheckQueueImage:    g.values.CheckQueueImage,
 		PriorityClassName:  v1beta1constants.PriorityClassNameGardenSystem100,
 		Resources:          g.values.Resources,
 		Queue:              g.values.Queue,
@@ -297,6 +301,10 @@ func (g *gardenCollector) podDisruptionBudget() *policyv1.PodDisruptionBudget {
 			UnhealthyPodEvictionPolicy: new(policyv1.AlwaysAllow),
 		},
 	}
+}
+
+func managedResourceLabels() map[string]string {
+	return map[string]string{v1beta1constants.LabelCareConditionType: v1beta1constants.ObservabilityComponentsHealthy}
 }
 
 func getLabels() map[string]string {

@@ -59,6 +59,8 @@ type Destination struct {
 type Values struct {
 	// Image is the collector's image.
 	Image string
+	// CheckQueueImage is the image of this extension, by which a pod checks its queue. If it is empty nothing is checked.
+	CheckQueueImage string
 	// Destination is where the samples go. As long as it is nil only the objects around the collector are deployed.
 	Destination *Destination
 	// ScrapeInterval and ScrapeTimeout are those of the federation.
@@ -148,6 +150,7 @@ func (s *seedCollector) openTelemetryCollector() *otelv1beta1.OpenTelemetryColle
 		Annotations:        collector.ScrapeAnnotations(v1beta1constants.LabelNetworkPolicySeedScrapeTargets),
 		PodAnnotations:     map[string]string{constants.AnnotationCABundle: credentials.CABundleChecksum(destination.CABundle)},
 		Image:              s.values.Image,
+		CheckQueueImage:    s.values.CheckQueueImage,
 		PriorityClassName:  v1beta1constants.PriorityClassNameSeedSystem600,
 		Resources:          s.values.Resources,
 		Queue:              s.values.Queue,

@@ -27,6 +27,7 @@ import (
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/gardencollector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/handover"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/crashloop"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/receiver"
 )
 
@@ -35,7 +36,8 @@ const (
 	reconcileTimeout = time.Minute
 )
 
-// Reconciler decides which replicas of the garden Prometheus get new samples, and which collectors have delivered all that they have.
+// Reconciler decides which replicas of the garden Prometheus get new samples, and which collectors have delivered all that they have. It
+// replaces the pods of collectors that crash again and again.
 type Reconciler struct {
 	// Client is the client for the runtime cluster. It may list Extensions from a cache.
 	Client client.Client
@@ -53,6 +55,12 @@ type Reconciler struct {
 func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, reconcileTimeout)
 	defer cancel()
+
+	// What keeps a pod from being replaced must not keep replicas from being detached.
+	pods := &crashloop.Replacer{Client: r.Client, Reader: r.Reader, Clock: r.Clock}
+	if err := pods.Replace(ctx, logf.FromContext(ctx), r.Namespace, constants.GardenCollectorName); err != nil {
+		logf.FromContext(ctx).Error(err, "Failed to replace pods of collectors that crash again and again")
+	}
 
 	list := &extensionsv1alpha1.ExtensionList{}
 	if err := r.Client.List(ctx, list, client.InNamespace(r.Namespace)); err != nil {

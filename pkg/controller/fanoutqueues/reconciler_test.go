@@ -27,6 +27,7 @@ import (
 
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
 	"github.com/gardener/gardener/pkg/client/kubernetes"
+	. "github.com/gardener/gardener/pkg/utils/test/matchers"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/loader"
 	configv1alpha1 "github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/v1alpha1"
@@ -242,6 +243,23 @@ var _ = Describe("Reconciler", func() {
 			}
 			Expect(reconcileOnce()).To(BeNil())
 		})
+	})
+
+	It("should replace the pod of a collector that crashes again and again, even if the status cannot be read", func() {
+		ex.Status.ProviderStatus = &runtime.RawExtension{Raw: []byte(`{"kind":"Unknown","apiVersion":"v1"}`)}
+		Expect(c.Status().Update(ctx, ex)).To(Succeed())
+		Expect(c.Create(ctx, &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "otel-federation-garden-2-queue"}})).To(Succeed())
+		pod := newPod("otel-federation-garden-2-collector-0", "10.0.0.3", collectortest.PodSelector("otel-federation-garden"))
+		pod.Spec.InitContainers = []corev1.Container{{Name: "check-queue"}}
+		pod.Spec.Volumes = []corev1.Volume{{Name: "queue", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{}}}}
+		pod.Status.ContainerStatuses[0] = corev1.ContainerStatus{
+			Name: "otc-container", RestartCount: 3, State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 2}},
+		}
+		Expect(c.Create(ctx, pod)).To(Succeed())
+
+		_, err := reconciler.Reconcile(ctx, reconcile.Request{})
+		Expect(err).To(HaveOccurred())
+		Expect(c.Get(ctx, client.ObjectKeyFromObject(pod), pod)).To(BeNotFoundError())
 	})
 
 	It("should do nothing without an Extension", func() {

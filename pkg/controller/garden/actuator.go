@@ -10,6 +10,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"os"
 
 	"github.com/go-logr/logr"
 	"k8s.io/utils/clock"
@@ -28,19 +30,22 @@ import (
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/gardencollector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/conditions"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	handovercontroller "github.com/gardener/gardener-extension-otel-federation/pkg/controller/handover"
 )
 
 type actuator struct {
 	client client.Client
 	reader client.Reader
-	clock  clock.Clock
+	// httpClient is for the collectors' own metrics.
+	httpClient *http.Client
+	clock      clock.Clock
 }
 
 // NewActuator returns an actuator for Extensions of class garden. The reader must not be a cache, because the kinds that it
-// reads may not exist yet.
-func NewActuator(c client.Client, reader client.Reader, clock clock.Clock) extension.Actuator {
-	return &actuator{client: c, reader: reader, clock: clock}
+// reads may not exist yet. The httpClient is for the collectors' own metrics.
+func NewActuator(c client.Client, reader client.Reader, httpClient *http.Client, clock clock.Clock) extension.Actuator {
+	return &actuator{client: c, reader: reader, httpClient: httpClient, clock: clock}
 }
 
 // Reconcile deploys the fan-out collector and publishes how credentials are to be issued. It waits for nothing:
@@ -119,14 +124,18 @@ func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extension
 	)
 }
 
-// Delete waits until all seeds are pulled again. Then it takes their credentials away, then the fan-out with its volumes, then what
-// the garden Prometheus needed for it, then keys and certificates.
+// Delete waits until all seeds are pulled again. Then it takes their credentials away, then the fan-out, as soon as that has delivered what
+// it has, with its volumes, then what the garden Prometheus needed for it, then keys and certificates.
 func (a *actuator) Delete(ctx context.Context, log logr.Logger, ex *extensionsv1alpha1.Extension) error {
 	if err := a.handBack(ctx, log, ex); err != nil {
 		return err
 	}
 
 	if err := a.withdrawCredentials(ctx, log, ex.Namespace); err != nil {
+		return err
+	}
+
+	if err := a.drain(ctx, log, ex); err != nil {
 		return err
 	}
 
@@ -217,6 +226,7 @@ func newValues(cfg *config.GardenFederationConfig, jwks []byte, ingress *gardenc
 
 	return &gardencollector.Values{
 		Image:           image,
+		CheckQueueImage: os.Getenv(constants.EnvImage),
 		Replicas:        *cfg.Replicas,
 		Resources:       ptr.Deref(cfg.Resources, gardencollector.DefaultResources()),
 		Queue:           collector.QueueFor(cfg.Queue),
@@ -228,14 +238,6 @@ func newValues(cfg *config.GardenFederationConfig, jwks []byte, ingress *gardenc
 		ReturnAfter:     cfg.HandOver.ReturnAfter.Duration,
 		TokenValidity:   cfg.Token.Validity.Duration,
 	}, nil
-}
-
-func prometheusHosts() []string {
-	var hosts []string
-	for _, name := range handovercontroller.PrometheusPods() {
-		hosts = append(hosts, name+".prometheus-operated:9090")
-	}
-	return hosts
 }
 
 func (a *actuator) setReceiverCondition(ctx context.Context, ex *extensionsv1alpha1.Extension, receiver *receiverState) error {

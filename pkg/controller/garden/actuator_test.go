@@ -32,6 +32,7 @@ import (
 
 	. "github.com/gardener/gardener-extension-otel-federation/pkg/controller/garden"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/credentials"
+	"github.com/gardener/gardener-extension-otel-federation/test/utils/collectortest"
 )
 
 var _ = Describe("Actuator", func() {
@@ -50,7 +51,7 @@ var _ = Describe("Actuator", func() {
 		c = fakeclient.NewClientBuilder().WithScheme(kubernetes.SeedScheme).WithObjects(ex, garden, newEnabledPrometheus(), newPrometheusPod(0, true), newPrometheusPod(1, true)).WithStatusSubresource(ex).
 			WithInterceptorFuncs(interceptor.Funcs{Patch: ignoreEmptyPatch}).Build()
 		Expect(c.Get(ctx, client.ObjectKeyFromObject(ex), ex)).To(Succeed())
-		a = NewActuator(c, c, testclock.NewFakeClock(now))
+		a = NewActuator(c, c, nil, testclock.NewFakeClock(now))
 	})
 
 	reconcile := func() error { return a.Reconcile(ctx, logr.Discard(), ex) }
@@ -101,6 +102,14 @@ var _ = Describe("Actuator", func() {
 	}
 
 	Describe("#Reconcile", func() {
+		It("should let the pods check their queues by the image of the extension", func() {
+			GinkgoT().Setenv("IMAGE", "extension:v1")
+			Expect(reconcile()).To(Succeed())
+			collector, err := collectortest.DeployedCollector(ctx, c, name+"-0", name)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(collector.Spec.InitContainers).To(ConsistOf(And(HaveField("Name", "check-queue"), HaveField("Image", "extension:v1"))))
+		})
+
 		It("should deploy the fan-out without an ingress as long as the garden Prometheus has none", func() {
 			Expect(reconcile()).To(Succeed())
 

@@ -7,6 +7,7 @@ package garden
 import (
 	"context"
 	"fmt"
+	"net/http"
 
 	appsv1 "k8s.io/api/apps/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
@@ -55,7 +56,7 @@ func AddToManager(ctx context.Context, mgr manager.Manager) error {
 // AddToManagerWithOptions adds the controller with the given options to the manager.
 func AddToManagerWithOptions(ctx context.Context, mgr manager.Manager, opts AddOptions) error {
 	var (
-		actuator     = &actuator{client: mgr.GetClient(), reader: mgr.GetAPIReader(), clock: clock.RealClock{}}
+		actuator     = &actuator{client: mgr.GetClient(), reader: mgr.GetAPIReader(), httpClient: &http.Client{}, clock: clock.RealClock{}}
 		dependencies = poller.New(mgr.GetLogger().WithName(ControllerName), actuator.observe)
 		toExtensions = handler.EnqueueRequestsFromMapFunc(mapper.ToExtensions(mgr.GetClient(), extensionsv1alpha1.ExtensionClassGarden))
 	)

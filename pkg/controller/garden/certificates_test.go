@@ -57,7 +57,7 @@ var _ = Describe("Rotation of the CA", func() {
 			WithObjects(ex, garden, newEnabledPrometheus(), newPrometheusPod(0, true), newPrometheusPod(1, true)).WithObjects(prometheusIngress()...).
 			WithStatusSubresource(ex).WithInterceptorFuncs(interceptor.Funcs{Patch: ignoreEmptyPatch}).Build()
 		Expect(c.Get(ctx, client.ObjectKeyFromObject(ex), ex)).To(Succeed())
-		a = NewActuator(c, c, clock)
+		a = NewActuator(c, c, nil, clock)
 	})
 
 	// reconcile returns the bundle that the seeds are to trust.

@@ -10,6 +10,7 @@ import (
 	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/loader"
 	configv1alpha1 "github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/v1alpha1"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/gardencollector"
+	handovercontroller "github.com/gardener/gardener-extension-otel-federation/pkg/controller/handover"
 )
 
 // followQueues lets the fan-out do what its queues demand.
@@ -19,6 +20,14 @@ func followQueues(values *gardencollector.Values, ex *extensionsv1alpha1.Extensi
 		values.DetachedReplicas = append(values.DetachedReplicas, detached.Name)
 	}
 	values.DrainedCollectors = status.DrainedCollectors
+}
+
+func prometheusHosts() []string {
+	var hosts []string
+	for _, name := range handovercontroller.PrometheusPods() {
+		hosts = append(hosts, name+".prometheus-operated:9090")
+	}
+	return hosts
 }
 
 // fanOutStatus returns an empty status if there is none, or none that can be read: then all replicas of the garden Prometheus get all

@@ -20,6 +20,8 @@ import (
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/loader"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/drain"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/handover"
 )
 
@@ -80,4 +82,22 @@ func (a *actuator) handBack(ctx context.Context, log logr.Logger, ex *extensions
 		return fmt.Errorf("failed to hand the seeds back to pull: %w (the deletion goes on in any case at %s)", err, until.UTC().Format(time.RFC3339))
 	}
 	return nil
+}
+
+// drain waits until the fan-out has delivered all that it has. First it takes the fan-out away from the seeds, none of which needs push any
+// more: those whose collector still runs get 503 and keep their samples. If the garden Prometheus goes as well nobody wants the samples.
+func (a *actuator) drain(ctx context.Context, log logr.Logger, ex *extensionsv1alpha1.Extension) error {
+	if prometheus, err := a.lastingPrometheus(ctx, ex.Namespace); err != nil || prometheus == nil {
+		return err
+	}
+	queues := &drain.Queues{
+		Client:     a.client,
+		Reader:     a.reader,
+		Clock:      a.clock,
+		HTTPClient: a.httpClient,
+		Component:  constants.GardenCollectorName,
+		Close:      a.emptyCollector(ex.Namespace).StopReceiving,
+		Hint:       fmt.Sprintf("are all replicas of Prometheus %s/%s up?", ex.Namespace, constants.GardenPrometheusName),
+	}
+	return queues.Wait(ctx, log, ex)
 }

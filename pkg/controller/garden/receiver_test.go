@@ -98,7 +98,7 @@ var _ = Describe("Receiver of the garden Prometheus", func() {
 		c = fakeclient.NewClientBuilder().WithScheme(kubernetes.SeedScheme).WithObjects(ex, garden).WithStatusSubresource(ex).
 			WithInterceptorFuncs(interceptor.Funcs{Patch: patch}).Build()
 		Expect(c.Get(ctx, client.ObjectKeyFromObject(ex), ex)).To(Succeed())
-		a = NewActuator(c, c, clock)
+		a = NewActuator(c, c, nil, clock)
 	})
 
 	create := func(objects ...client.Object) {

@@ -59,7 +59,7 @@ var _ = Describe("Rotation of the signing key", func() {
 			WithObjects(ex, newGarden("local"), newEnabledPrometheus(), newPrometheusPod(0, true), newPrometheusPod(1, true)).
 			WithStatusSubresource(ex).WithInterceptorFuncs(interceptor.Funcs{Patch: ignoreEmptyPatch}).Build()
 		Expect(c.Get(ctx, client.ObjectKeyFromObject(ex), ex)).To(Succeed())
-		a = NewActuator(c, c, clock)
+		a = NewActuator(c, c, nil, clock)
 	})
 
 	reconcile := func() {

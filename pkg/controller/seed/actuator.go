@@ -9,6 +9,8 @@ package seed
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"os"
 
 	"github.com/go-logr/logr"
 	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
@@ -30,6 +32,7 @@ import (
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/seedcollector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/conditions"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/drain"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/health"
 )
 
@@ -37,6 +40,7 @@ type actuator struct {
 	client       client.Client
 	reader       client.Reader
 	gardenReader client.Reader
+	httpClient   *http.Client
 	clock        clock.Clock
 	seedName     string
 }
@@ -44,9 +48,13 @@ type actuator struct {
 // NewActuator returns an actuator for Extensions of class seed. The reader must not be a cache: it tells whether the cluster
 // is the garden's runtime cluster, where the kind Garden exists, or another one, where it may not. The gardenReader reads from
 // the virtual garden, not from a cache either: one would hide that the virtual garden cannot be reached. Without it, Delete does
-// not wait for the garden.
-func NewActuator(c client.Client, reader, gardenReader client.Reader, clock clock.Clock, seedName string) extension.Actuator {
-	return &actuator{client: c, reader: reader, gardenReader: gardenReader, clock: clock, seedName: seedName}
+// not wait for the garden. The httpClient is for the collector's own metrics.
+func NewActuator(c client.Client, reader, gardenReader client.Reader, httpClient *http.Client, clock clock.Clock, seedName string) extension.Actuator {
+	return newActuator(c, reader, gardenReader, httpClient, clock, seedName)
+}
+
+func newActuator(c client.Client, reader, gardenReader client.Reader, httpClient *http.Client, clock clock.Clock, seedName string) *actuator {
+	return &actuator{client: c, reader: reader, gardenReader: gardenReader, httpClient: httpClient, clock: clock, seedName: seedName}
 }
 
 // Reconcile deploys the seed collector. It waits for nothing: gardenlet deploys what the collector needs (its operator among
@@ -94,9 +102,13 @@ func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extension
 	return a.setCredentialsCondition(ctx, ex, health.SeedCredentials(a.clock.Now(), destination.Endpoint, token))
 }
 
-// Delete removes the seed collector with its volumes and the copy of the credentials, as soon as the garden pulls again.
+// Delete removes the seed collector with its volumes and the copy of the credentials, as soon as the garden pulls again and has got what was
+// in the queue.
 func (a *actuator) Delete(ctx context.Context, log logr.Logger, ex *extensionsv1alpha1.Extension) error {
 	if err := a.waitUntilPulled(ctx, log, ex); err != nil {
+		return err
+	}
+	if err := a.queues().Wait(ctx, log, ex); err != nil {
 		return err
 	}
 
@@ -130,6 +142,17 @@ func (a *actuator) emptyCollector(namespace string) seedcollector.Interface {
 	return seedcollector.New(a.client, namespace, seedcollector.Values{})
 }
 
+func (a *actuator) queues() *drain.Queues {
+	return &drain.Queues{
+		Client:     a.client,
+		Reader:     a.reader,
+		Clock:      a.clock,
+		HTTPClient: a.httpClient,
+		Component:  constants.SeedCollectorName,
+		Hint:       "can the collector reach the garden, and does that accept its samples?",
+	}
+}
+
 func (a *actuator) deleteCredentials(ctx context.Context, namespace string) error {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: constants.CredentialsSecretName}}
 	if err := kubernetesutils.DeleteObject(ctx, a.client, secret); err != nil {
@@ -159,6 +182,7 @@ func (a *actuator) values(cfg *config.SeedFederationConfig, destination *seedcol
 
 	values := newValues(cfg)
 	values.Image = image
+	values.CheckQueueImage = os.Getenv(constants.EnvImage)
 	values.Destination = destination
 	return values, nil
 }

@@ -64,7 +64,7 @@ var _ = Describe("Actuator", func() {
 	})
 
 	JustBeforeEach(func() {
-		a = NewActuator(c, reader, nil, testclock.NewFakeClock(now), "my-seed")
+		a = NewActuator(c, reader, nil, nil, testclock.NewFakeClock(now), "my-seed")
 	})
 
 	reconcile := func() error { return a.Reconcile(ctx, logr.Discard(), ex) }
@@ -113,6 +113,16 @@ var _ = Describe("Actuator", func() {
 	}
 
 	Describe("#Reconcile", func() {
+		It("should let the pod check its queue by the image of the extension, if that is known", func() {
+			Expect(c.Create(ctx, secret)).To(Succeed())
+			Expect(reconcile()).To(Succeed())
+			Expect(collector().Spec.InitContainers).To(BeEmpty())
+
+			GinkgoT().Setenv("IMAGE", "extension:v1")
+			Expect(reconcile()).To(Succeed())
+			Expect(collector().Spec.InitContainers).To(ConsistOf(And(HaveField("Name", "check-queue"), HaveField("Image", "extension:v1"))))
+		})
+
 		It("should succeed without credentials and deploy all but the collector", func() {
 			Expect(reconcile()).To(Succeed())
 

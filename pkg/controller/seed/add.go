@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/clock"
@@ -54,7 +55,7 @@ func AddToManager(ctx context.Context, mgr manager.Manager) error {
 // AddToManagerWithOptions adds the controller with the given options to the manager.
 func AddToManagerWithOptions(ctx context.Context, mgr manager.Manager, opts AddOptions) error {
 	var (
-		actuator     = &actuator{client: mgr.GetClient(), reader: mgr.GetAPIReader(), gardenReader: opts.GardenReader, clock: clock.RealClock{}, seedName: opts.SeedName}
+		actuator     = newActuator(mgr.GetClient(), mgr.GetAPIReader(), opts.GardenReader, &http.Client{}, clock.RealClock{}, opts.SeedName)
 		dependencies = poller.New(mgr.GetLogger().WithName(ControllerName), actuator.observe)
 		toExtensions = handler.EnqueueRequestsFromMapFunc(mapper.ToExtensions(mgr.GetClient(), extensionsv1alpha1.ExtensionClassSeed))
 	)

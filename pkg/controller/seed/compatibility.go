@@ -8,13 +8,17 @@ import (
 	"context"
 	"fmt"
 
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
 	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
 
 	"github.com/gardener/gardener-extension-otel-federation/imagevector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/compatibility"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/conditions"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/mapper"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/crashloop"
 )
 
 // checkCompatibility returns the worst problem of what the seed offers. Its reason is empty if there is none.
@@ -41,8 +45,14 @@ func (a *actuator) setCompatibleCondition(ctx context.Context, ex *extensionsv1a
 }
 
 // observe returns what changes when the condition Compatible must change: gardenlet installs the OpenTelemetry operator after this
-// extension.
+// extension. It also looks after the pod, which nobody reports changes of.
 func (a *actuator) observe(ctx context.Context) (string, error) {
+	log := logf.FromContext(ctx).WithName(ControllerName)
+	pods := &crashloop.Replacer{Client: a.client, Reader: a.reader, Clock: a.clock}
+	if err := pods.Replace(ctx, log, v1beta1constants.GardenNamespace, constants.SeedCollectorName); err != nil {
+		log.Error(err, "Failed to replace the pod of a collector that crashes again and again")
+	}
+
 	problem, err := a.checkCompatibility(ctx, v1beta1constants.GardenNamespace)
 	if err != nil {
 		return "", err

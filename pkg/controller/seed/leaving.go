@@ -26,7 +26,7 @@ import (
 )
 
 var (
-	// LeavingTimeout is for how long one attempt to delete waits until the seed is pulled again. Together with
+	// LeavingTimeout is for how long one attempt to delete waits until the seed is pulled again. Together with drain.AttemptTimeout and
 	// collector.TimeoutWaitForManagedResource it is below the three minutes that a reconciliation may take.
 	LeavingTimeout = 45 * time.Second
 	// LeavingInterval is how often it looks whether the seed is pulled again.

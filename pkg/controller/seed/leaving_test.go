@@ -29,7 +29,9 @@ import (
 	"github.com/gardener/gardener/pkg/client/kubernetes"
 	. "github.com/gardener/gardener/pkg/utils/test/matchers"
 
+	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
 	. "github.com/gardener/gardener-extension-otel-federation/pkg/controller/seed"
+	"github.com/gardener/gardener-extension-otel-federation/test/utils/collectortest"
 )
 
 const (
@@ -50,6 +52,7 @@ var _ = Describe("Leaving", func() {
 		beforeRead func()
 		onRead     func(context.Context, client.Object) error
 		logged     []string
+		collectors *collectortest.Collectors
 
 		inAnyCase string
 	)
@@ -67,7 +70,7 @@ var _ = Describe("Leaving", func() {
 				return c.Get(ctx, key, obj, opts...)
 			},
 		})
-		return NewActuator(c, c, reader, clock, "my-seed")
+		return NewActuator(c, c, reader, collectors.HTTPClient(), clock, "my-seed")
 	}
 	remove := func() error {
 		logged = nil
@@ -103,6 +106,7 @@ var _ = Describe("Leaving", func() {
 		timeout, interval := LeavingTimeout, LeavingInterval
 		LeavingTimeout, LeavingInterval = 100*time.Millisecond, 5*time.Millisecond
 		DeferCleanup(func() { LeavingTimeout, LeavingInterval = timeout, interval })
+		collectors = &collectortest.Collectors{}
 		beforeRead, onRead = func() {}, func(context.Context, client.Object) error { return nil }
 
 		ex = &extensionsv1alpha1.Extension{ObjectMeta: metav1.ObjectMeta{Name: "foo", Namespace: "garden", Finalizers: []string{"extension"}}}
@@ -159,7 +163,7 @@ var _ = Describe("Leaving", func() {
 		})
 
 		It("should not wait without access to the virtual garden", func() {
-			Expect(NewActuator(c, c, nil, clock, "my-seed").Delete(ctx, logr.Discard(), ex)).To(Succeed())
+			Expect(NewActuator(c, c, nil, nil, clock, "my-seed").Delete(ctx, logr.Discard(), ex)).To(Succeed())
 			Expect(getCollector()).To(BeNotFoundError())
 		})
 
@@ -170,6 +174,62 @@ var _ = Describe("Leaving", func() {
 			defer expectLessThan(LeavingTimeout)()
 			Expect(actuator().Delete(cancelled, logr.Discard(), ex)).To(MatchError(ContainSubstring("not pulled again yet")))
 			Expect(getCollector()).To(Succeed())
+		})
+	})
+
+	Context("the queue of the collector", func() {
+		BeforeEach(func() {
+			Expect(c.Create(ctx, collectortest.Pod("otel-federation-seed-collector-0", name, "10.0.0.1"))).To(Succeed())
+			collectors.Set("10.0.0.1", 0, 1234)
+			// Nobody removes the pod.
+			timeout := collector.TimeoutWaitForManagedResource
+			collector.TimeoutWaitForManagedResource = 100 * time.Millisecond
+			DeferCleanup(func() { collector.TimeoutWaitForManagedResource = timeout })
+		})
+
+		expectBeingRemoved := func() {
+			GinkgoHelper()
+			Expect(remove()).To(MatchError(ContainSubstring("1 objects (*v1.PodList) of otel-federation-seed in namespace garden are left")))
+			Expect(getCollector()).To(BeNotFoundError())
+		}
+
+		It("should not be looked at before the seed is pulled again", func() {
+			expectWaiting("the garden part of the extension has not answered")
+			Expect(collectors.Asked()).To(BeZero())
+		})
+
+		It("should be emptied before the collector goes", func() {
+			answer()
+			Expect(remove()).To(MatchError(HavePrefix("the queues of otel-federation-seed are not empty yet, 1234 samples are left in pods otel-federation-seed-collector-0: can the collector reach the garden")))
+			Expect(getCollector()).To(Succeed())
+
+			collectors.Set("10.0.0.1", 0, 0)
+			expectBeingRemoved()
+
+			By("the pod is being removed, and is not asked any more")
+			collectors.Set("10.0.0.1", 0, 1)
+			Expect(c.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace("garden"))).To(Succeed())
+			expectRemoved()
+		})
+
+		It("should be emptied even if the samples go elsewhere", func() {
+			configure(`"garden":{"endpoint":"https://other.example.com","tokenSecretRef":{"name":"mine"}}`)
+			Expect(remove()).To(MatchError(ContainSubstring("1234 samples are left")))
+			Expect(getCollector()).To(Succeed())
+		})
+
+		It("should be given up after ten minutes", func() {
+			answer()
+			Expect(remove()).To(MatchError(HaveSuffix("(the deletion goes on in any case at %s, and what is left then is lost)", clock.Now().Add(10*time.Minute).UTC().Format(time.RFC3339))))
+			clock.Step(10 * time.Minute)
+			expectBeingRemoved()
+			Expect(logged).To(ContainElement(ContainSubstring(`"samples"=1234`)))
+		})
+
+		It("should not be looked at if the deletion is forced", func() {
+			Expect(actuator().ForceDelete(ctx, logr.Discard(), ex)).To(Succeed())
+			Expect(getCollector()).To(BeNotFoundError())
+			Expect(collectors.Asked()).To(BeZero())
 		})
 	})
 

@@ -6,12 +6,17 @@ package seed_test
 
 import (
 	"testing"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+
+	"github.com/gardener/gardener-extension-otel-federation/pkg/drain"
 )
 
 func TestSeed(t *testing.T) {
 	RegisterFailHandler(Fail)
+	// Looking at queues must not take the time that it takes in a cluster.
+	drain.AttemptTimeout, drain.Interval = 100*time.Millisecond, 5*time.Millisecond
 	RunSpecs(t, "Controller Seed Suite")
 }

@@ -209,7 +209,7 @@ var _ = Describe("Seed controller", func() {
 		Expect(cluster.Client.Create(ctx, credentials)).To(Succeed())
 		extension.DeployAndWait(ctx, configKind, nil)
 		framework.Apply(ctx, cluster.Client, constants.SeedCollectorName)
-		pod, claim, foreignClaim := createPod(ctx), queueClaim(ctx, Default), createForeignClaim(ctx)
+		claim, foreignClaim := queueClaim(ctx, Default), createForeignClaim(ctx)
 		resource := managedResource(ctx, Default)
 
 		By("the collector still runs")
@@ -218,6 +218,8 @@ var _ = Describe("Seed controller", func() {
 		Consistently(ctx, exists(claim)).Should(BeTrue())
 
 		By("a pod is still there")
+		// It comes only now: a deletion would wait until it can ask the collector in it for its queue.
+		pod := createPod(ctx)
 		deleteCollector(ctx)
 		Consistently(ctx, exists(claim)).Should(BeTrue())
 
