@@ -76,15 +76,15 @@ func deleteCollector(ctx context.Context) {
 	})).To(Succeed())
 }
 
-// createPod creates a pod like those that come from the collector.
-func createPod(ctx context.Context) *corev1.Pod {
+// createPod creates a pod like those that come from a collector with the given labels.
+func createPod(ctx context.Context, labels map[string]string) *corev1.Pod {
 	GinkgoHelper()
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: v1beta1constants.GardenNamespace,
 			Name:      "otel-federation-seed-collector-0",
 			// The OpenTelemetry operator hands the labels of the collector down.
-			Labels: collector(ctx, Default).Labels,
+			Labels: labels,
 		},
 		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "otc-container", Image: "collector"}}},
 	}

@@ -210,7 +210,7 @@ var _ = Describe("Seed controller", func() {
 		extension.DeployAndWait(ctx, configKind, nil)
 		framework.Apply(ctx, cluster.Client, constants.SeedCollectorName)
 		claim, foreignClaim := queueClaim(ctx, Default), createForeignClaim(ctx)
-		resource := managedResource(ctx, Default)
+		resource, labels := managedResource(ctx, Default), collector(ctx, Default).Labels
 
 		By("the collector still runs")
 		extension.Delete(ctx)
@@ -219,7 +219,7 @@ var _ = Describe("Seed controller", func() {
 
 		By("a pod is still there")
 		// It comes only now: a deletion would wait until it can ask the collector in it for its queue.
-		pod := createPod(ctx)
+		pod := createPod(ctx, labels)
 		deleteCollector(ctx)
 		Consistently(ctx, exists(claim)).Should(BeTrue())
 
