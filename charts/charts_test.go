@@ -9,6 +9,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -53,6 +54,7 @@ var _ = Describe("Chart", func() {
 					"RoleBinding/garden/"+c.name,
 					"Service/"+c.namespace+"/"+c.name,
 					"ServiceAccount/"+c.namespace+"/"+c.name,
+					"ServiceMonitor/"+c.namespace+"/"+c.name,
 					"VerticalPodAutoscaler/"+c.namespace+"/"+c.name,
 				)))
 			})
@@ -117,6 +119,16 @@ var _ = Describe("Chart", func() {
 				Expect(pod.ServiceAccountName).To(Equal(c.name))
 				serviceAccount := get[*corev1.ServiceAccount](objects, "ServiceAccount", c.namespace, c.name)
 				Expect(serviceAccount.AutomountServiceAccountToken).To(HaveValue(BeFalse()))
+			})
+
+			It("should be scraped by the Prometheus that scrapes the collectors", func() {
+				monitor := get[*monitoringv1.ServiceMonitor](objects, "ServiceMonitor", c.namespace, c.name)
+				Expect(monitor.Labels).To(HaveKeyWithValue("prometheus", map[string]string{"garden": "garden", "seed": "aggregate"}[c.extensionClass]))
+				Expect(monitor.Spec.Selector.MatchLabels).To(Equal(get[*corev1.Service](objects, "Service", c.namespace, c.name).Spec.Selector))
+				Expect(monitor.Spec.Endpoints).To(ConsistOf(HaveField("Port", "metrics")))
+
+				off := render(c.namespace, c.values(), map[string]any{"metrics": map[string]any{"enableScraping": false}})
+				Expect(off).NotTo(HaveKey(HavePrefix("ServiceMonitor/")))
 			})
 
 			It("should be available", func() {

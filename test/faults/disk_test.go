@@ -53,7 +53,7 @@ func corruptQueue(ctx context.Context) {
 
 // fillVolumeOfSeed lets the volume of a seed's collector become full while the WAN is cut.
 func fillVolumeOfSeed(ctx context.Context) {
-	unmount := mountSmallVolume(ctx, volumeOf(ctx, seedCluster, constants.SeedCollectorName))
+	unmount := mountSmallVolume(volumeOf(ctx, seedCluster, constants.SeedCollectorName))
 	replacePod(ctx, seedCluster, seedCollectorPod)
 	expectCurrent(ctx)
 
@@ -69,7 +69,7 @@ func fillVolumeOfSeed(ctx context.Context) {
 // fillVolumeOfFanOut lets the volume of a collector of the fan-out become full while a replica of the garden Prometheus stands still. The
 // collector refuses what it cannot keep, and the seeds send it again.
 func fillVolumeOfFanOut(ctx context.Context) {
-	unmount := mountSmallVolume(ctx, volumeOf(ctx, cluster.NameRuntime, constants.GardenCollectorName+"-0"))
+	unmount := mountSmallVolume(volumeOf(ctx, cluster.NameRuntime, constants.GardenCollectorName+"-0"))
 	replacePod(ctx, cluster.NameRuntime, fanOutPod(0))
 	expectCurrent(ctx)
 
@@ -101,7 +101,7 @@ func volumeOf(ctx context.Context, clusterName, collectorName string) string {
 
 // mountSmallVolume hides a volume behind one that is small and empty, and returns a function that takes it away. A pod that runs keeps what
 // it has.
-func mountSmallVolume(ctx context.Context, directory string) func(context.Context) {
+func mountSmallVolume(directory string) func(context.Context) {
 	GinkgoHelper()
 	Expect(inDaemon(func() error { return unix.Mount("tmpfs", directory, "tmpfs", 0, smallVolume) })).To(Succeed(), "mounting needs root")
 	mounted := true

@@ -21,10 +21,10 @@ const (
 	// MonitoringPortName is the name of that port in the Service which the OpenTelemetry operator creates for scraping.
 	MonitoringPortName = "monitoring"
 
-	// CheckQueueContainerName is the name of the init container that removes destroyed files of queues, and CheckQueueCommand the command of
-	// this extension that it runs.
+	// CheckQueueContainerName is the name of the init container that removes destroyed files of queues.
 	CheckQueueContainerName = "check-queue"
-	CheckQueueCommand       = "check-queue"
+	// CheckQueueCommand is the command of this extension that it runs.
+	CheckQueueCommand = "check-queue"
 
 	healthPort = "13133"
 

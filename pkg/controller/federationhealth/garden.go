@@ -97,15 +97,12 @@ func (r *GardenReconciler) Reconcile(ctx context.Context, _ reconcile.Request) (
 	return reconcile.Result{RequeueAfter: gardenPollInterval}, nil
 }
 
+// federation judges the fan-out. It says nothing if the configuration or the states cannot be read, which the last error of the Extension or
+// the hand-over tell.
 func (r *GardenReconciler) federation(ctx context.Context, now time.Time, ex *extensionsv1alpha1.Extension) (health.Verdict, error) {
-	cfg, err := loader.DecodeGardenFederationConfig(ex.Spec.ProviderConfig)
-	if err != nil {
-		// The last error of the Extension says so. What is deployed has been configured before, which nobody knows any more.
-		return health.Verdict{}, nil
-	}
-	status, err := loader.DecodeGardenFederationStatus(ex.Status.ProviderStatus)
-	if err != nil {
-		// The hand-over says so.
+	cfg, configErr := loader.DecodeGardenFederationConfig(ex.Spec.ProviderConfig)
+	status, statusErr := loader.DecodeGardenFederationStatus(ex.Status.ProviderStatus)
+	if configErr != nil || statusErr != nil {
 		return health.Verdict{}, nil
 	}
 

@@ -79,7 +79,7 @@ var _ = Describe("SeedReconciler", func() {
 	It("should say what is wrong, since when, and tell it once", func() {
 		pass(ctx, clock, reconciler, 3*time.Minute, works)
 		broke := clock.Now()
-		pass(ctx, clock, reconciler, 10*time.Minute, func() { plays.accepted += 100; plays.full += 1 })
+		pass(ctx, clock, reconciler, 10*time.Minute, func() { plays.accepted += 100; plays.full++ })
 		Expect(federation()).To(be("False", "GardenUnreachable", ContainSubstring("It is not healthy since 2026-01-01T12:0")))
 		Expect(federation().LastTransitionTime.Time).To(BeTemporally("~", broke, 2*time.Minute+10*time.Second))
 		Expect(told(recorder)).To(ConsistOf(HavePrefix("Warning GardenUnreachable Nothing was delivered")))
