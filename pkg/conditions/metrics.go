@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	extensionsv1alpha1helper "github.com/gardener/gardener/pkg/api/extensions/v1alpha1/helper"
 	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
 
@@ -22,12 +23,14 @@ const readTimeout = 5 * time.Second
 var description = prometheus.NewDesc("otel_federation_extension_condition",
 	"Condition of an Extension: 1 if it is True, 0 if it is False, -1 otherwise.", []string{"extension", "condition", "reason"}, nil)
 
-// Metrics tells the conditions of all Extensions of this type as metrics. It implements [prometheus.Collector].
+// Metrics tells the conditions of the Extensions of this type and of a class as metrics. It implements [prometheus.Collector].
 type Metrics struct {
 	// Reader reads Extensions, from a cache.
 	Reader client.Reader
 	// Namespace is the namespace of the Extensions.
 	Namespace string
+	// Class is the class of the Extensions. In the runtime cluster there may be some of both.
+	Class extensionsv1alpha1.ExtensionClass
 }
 
 // Describe implements [prometheus.Collector].
@@ -46,11 +49,12 @@ func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
 		return
 	}
 	for i := range list.Items {
-		if list.Items[i].Spec.Type != constants.ExtensionType {
+		ex := &list.Items[i]
+		if ex.Spec.Type != constants.ExtensionType || extensionsv1alpha1helper.GetExtensionClassOrDefault(ex.Spec.Class) != m.Class {
 			continue
 		}
-		for _, condition := range list.Items[i].Status.Conditions {
-			metrics <- prometheus.MustNewConstMetric(description, prometheus.GaugeValue, value(condition.Status), list.Items[i].Name, string(condition.Type), condition.Reason)
+		for _, condition := range ex.Status.Conditions {
+			metrics <- prometheus.MustNewConstMetric(description, prometheus.GaugeValue, value(condition.Status), ex.Name, string(condition.Type), condition.Reason)
 		}
 	}
 }

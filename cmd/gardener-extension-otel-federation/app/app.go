@@ -106,7 +106,7 @@ func run(ctx context.Context, opts *options) error {
 		return fmt.Errorf("failed to add the heartbeat controller: %w", err)
 	}
 
-	if err := addHealthChecks(ctx, mgr, opts); err != nil {
+	if err := addHealthChecks(ctx, mgr, opts, class); err != nil {
 		return err
 	}
 	if class == extensionsv1alpha1.ExtensionClassGarden {
@@ -260,7 +260,7 @@ func addSeedControllers(ctx context.Context, mgr manager.Manager, opts *options)
 }
 
 // addHealthChecks adds what both classes tell of their health in the same way.
-func addHealthChecks(ctx context.Context, mgr manager.Manager, opts *options) error {
+func addHealthChecks(ctx context.Context, mgr manager.Manager, opts *options, class extensionsv1alpha1.ExtensionClass) error {
 	if config := opts.config.config.HealthCheckConfig; config != nil {
 		healthcheck.DefaultAddOptions.HealthCheckConfig = *config
 	}
@@ -268,7 +268,7 @@ func addHealthChecks(ctx context.Context, mgr manager.Manager, opts *options) er
 	if err := healthcheck.AddToManager(ctx, mgr); err != nil {
 		return err
 	}
-	if err := metrics.Registry.Register(&conditions.Metrics{Reader: mgr.GetClient(), Namespace: v1beta1constants.GardenNamespace}); err != nil {
+	if err := metrics.Registry.Register(&conditions.Metrics{Reader: mgr.GetClient(), Namespace: v1beta1constants.GardenNamespace, Class: class}); err != nil {
 		return fmt.Errorf("failed to register the metrics of the conditions: %w", err)
 	}
 	return nil

@@ -22,7 +22,9 @@ import (
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
 	gardenerutils "github.com/gardener/gardener/pkg/utils/gardener"
 
+	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/loader"
+	configv1alpha1 "github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/v1alpha1"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/gardencollector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/conditions"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
@@ -100,9 +102,8 @@ func (r *GardenReconciler) Reconcile(ctx context.Context, _ reconcile.Request) (
 // federation judges the fan-out. It says nothing if the configuration or the states cannot be read, which the last error of the Extension or
 // the hand-over tell.
 func (r *GardenReconciler) federation(ctx context.Context, now time.Time, ex *extensionsv1alpha1.Extension) (health.Verdict, error) {
-	cfg, configErr := loader.DecodeGardenFederationConfig(ex.Spec.ProviderConfig)
-	status, statusErr := loader.DecodeGardenFederationStatus(ex.Status.ProviderStatus)
-	if configErr != nil || statusErr != nil {
+	cfg, status, readable := decode(ex)
+	if !readable {
 		return health.Verdict{}, nil
 	}
 
@@ -126,6 +127,12 @@ func (r *GardenReconciler) federation(ctx context.Context, now time.Time, ex *ex
 		}
 	}
 	return health.GardenFederation(in), nil
+}
+
+func decode(ex *extensionsv1alpha1.Extension) (*config.GardenFederationConfig, *configv1alpha1.GardenFederationStatus, bool) {
+	cfg, configErr := loader.DecodeGardenFederationConfig(ex.Spec.ProviderConfig)
+	status, statusErr := loader.DecodeGardenFederationStatus(ex.Status.ProviderStatus)
+	return cfg, status, configErr == nil && statusErr == nil
 }
 
 // credentials judges the tokens in the virtual garden.
