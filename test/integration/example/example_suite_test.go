@@ -30,6 +30,7 @@ var _ = BeforeSuite(func() {
 		"example/operator/10-crd-operator.gardener.cloud_gardens.yaml",
 		"example/seed-crds/10-crd-autoscaling.k8s.io_verticalpodautoscalers.yaml",
 		"example/seed-crds/10-crd-extensions.gardener.cloud_extensions.yaml",
+		"example/seed-crds/10-crd-monitoring.coreos.com_servicemonitors.yaml",
 	)
 	virtualGarden = framework.StartVirtualGarden()
 })
