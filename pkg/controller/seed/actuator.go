@@ -108,8 +108,12 @@ func (a *actuator) Delete(ctx context.Context, log logr.Logger, ex *extensionsv1
 	if err := a.waitUntilPulled(ctx, log, ex); err != nil {
 		return err
 	}
-	if err := a.queues().Wait(ctx, log, ex); err != nil {
+	if wanted, err := a.gardenWantsSamples(ctx, ex); err != nil {
 		return err
+	} else if wanted {
+		if err := a.queues().Wait(ctx, log, ex); err != nil {
+			return err
+		}
 	}
 
 	if err := component.OpDestroyAndWait(a.emptyCollector(ex.Namespace)).Destroy(ctx); err != nil {

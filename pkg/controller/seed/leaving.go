@@ -74,6 +74,21 @@ func (a *actuator) waitUntilPulled(ctx context.Context, log logr.Logger, ex *ext
 	return nil
 }
 
+// gardenWantsSamples returns false if the garden part of the extension has withdrawn the credentials of the seed, or is gone: then nobody
+// accepts what is left in the queue.
+func (a *actuator) gardenWantsSamples(ctx context.Context, ex *extensionsv1alpha1.Extension) (bool, error) {
+	if pushes, known := lease.PushesToGarden(ex); a.gardenReader == nil || known && !pushes {
+		return true, nil
+	}
+	key := client.ObjectKey{Namespace: gardenerutils.ComputeGardenNamespace(a.seedName), Name: constants.CredentialsSecretName}
+	if err := a.gardenReader.Get(ctx, key, &corev1.Secret{}); apierrors.IsNotFound(err) {
+		return false, nil
+	} else if err != nil && a.clock.Since(ex.DeletionTimestamp.Time) < leavingPatience {
+		return false, fmt.Errorf("cannot find out whether the garden still wants the samples of seed %s, failed to get Secret %s in the virtual garden: %w: is its API server up, and may the extension read there?", a.seedName, key, err)
+	}
+	return true, nil
+}
+
 // notPulled returns nil if the seed is pulled again or if there is nobody to wait for, else what stands in the way.
 func (a *actuator) notPulled(ctx context.Context, ex *extensionsv1alpha1.Extension, configKnown bool) error {
 	var (

@@ -212,6 +212,12 @@ var _ = Describe("Leaving", func() {
 			expectRemoved()
 		})
 
+		It("should not be looked at if the garden has withdrawn the credentials: nobody accepts what is in it", func() {
+			Expect(garden.Delete(ctx, credentials)).To(Succeed())
+			expectBeingRemoved()
+			Expect(collectors.Asked()).To(BeZero())
+		})
+
 		It("should be emptied even if the samples go elsewhere", func() {
 			configure(`"garden":{"endpoint":"https://other.example.com","tokenSecretRef":{"name":"mine"}}`)
 			Expect(remove()).To(MatchError(ContainSubstring("1234 samples are left")))
