@@ -40,6 +40,7 @@ var unusedPermissions = map[string]string{
 	runtimeRole + ": update configmaps otel-federation-issuer":                        "a change of how credentials are issued",
 	runtimeRole + ": update managedresources otel-federation-garden,...":              "a change of what the fan-out is made of, which only the longer tests make",
 	runtimeRole + ": update secrets":                                                  "a Secret of a ManagedResource that somebody has changed",
+	runtimeRole + ": patch events":                                                    reasonRepeatedEvent,
 	runtimeReleaseRole + ": delete secrets":                                           "certificates of the webhook are replaced later than these tests end",
 	runtimeReleaseRole + ": patch events":                                             reasonRepeatedEvent,
 
@@ -48,6 +49,7 @@ var unusedPermissions = map[string]string{
 	seedRole + ": list secrets otel-federation":                            reasonStreaming,
 	seedRole + ": patch persistentvolumeclaims otel-federation-seed-queue": reasonLargerQueue,
 	seedRole + ": delete pods otel-federation-seed-collector-0":            reasonCrashLoop,
+	seedRole + ": patch events":                                            reasonRepeatedEvent,
 	seedRole + ": update secrets":                                          "a renewed token, and a Secret of a ManagedResource that somebody has changed",
 	seedReleaseRole + ": patch events":                                     reasonRepeatedEvent,
 }
@@ -62,7 +64,7 @@ const (
 	reasonStreaming     = "informers list where the API server cannot stream the first list into a watch"
 	reasonLargerQueue   = "a claim grows with the configured size of the queue"
 	reasonCrashLoop     = "the pod of a collector that crashes again and again is replaced, which only the tests of faults let happen"
-	reasonRepeatedEvent = "an event of the leader election that repeats"
+	reasonRepeatedEvent = "an event that repeats"
 )
 
 // identity is a ServiceAccount of the extension.
