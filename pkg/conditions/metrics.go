@@ -45,7 +45,7 @@ func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
 
 	list := &extensionsv1alpha1.ExtensionList{}
 	if err := m.Reader.List(ctx, list, client.InNamespace(m.Namespace)); err != nil {
-		metrics <- prometheus.NewInvalidMetric(description, err)
+		// The cache has not started yet. An invalid metric would take all other metrics of the process with it.
 		return
 	}
 	for i := range list.Items {

@@ -17,6 +17,8 @@ import (
 
 // Federation is what the replicas of the garden Prometheus have of the seeds.
 type Federation struct {
+	// At is when they were asked.
+	At time.Time
 	// Seeds are all seeds, sorted by name.
 	Seeds []SeedFederation
 	// Silence tells for how long those replicas have not answered that do not answer, by name.
@@ -31,7 +33,9 @@ type SeedFederation struct {
 	State string
 	// Enabled says that the seed has the extension, and that nothing speaks against its pushing.
 	Enabled bool
-	// Stale says that the seed is enabled, and that a replica which answers has had no recent sample of it by push for a while.
+	// Fresh says that all replicas that answer have a recent sample of it by push.
+	Fresh bool
+	// Stale says that the seed has been enabled for a while, and that no replica which answers has had a recent sample of it by push for as long.
 	Stale bool
 	// Newest is the time of its newest sample. It is zero if there is none.
 	Newest time.Time

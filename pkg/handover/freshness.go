@@ -6,6 +6,7 @@ package handover
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 )
@@ -54,6 +55,8 @@ type Freshness struct {
 	Since time.Time
 	// Stale says that a replica that has been known for at least the limit has no such sample.
 	Stale bool
+	// StaleInAll says that this is true of all replicas that are known, and that there is at least one.
+	StaleInAll bool
 	// Newest is the time, by the clock of whoever scraped, of the newest sample that all known replicas have. It is zero if one of
 	// them has none.
 	Newest time.Time
@@ -130,15 +133,27 @@ func (t *Tracker) Observe(now time.Time, observations map[string]*Observation) {
 		}
 		r.pulled, r.rejecting = observation.Pulled, observation.Rejecting
 	}
+	maps.DeleteFunc(t.since, func(series Series, _ time.Time) bool { return !t.isKnown(series) })
+}
+
+// isKnown says whether a replica has had samples of a series lately.
+func (t *Tracker) isKnown(series Series) bool {
+	for _, r := range t.replicas {
+		if _, known := r.scraped[series]; known {
+			return true
+		}
+	}
+	return false
 }
 
 // Freshness tells whether samples of a series arrive. The limit is how old they may be.
 func (t *Tracker) Freshness(now time.Time, series Series, limit time.Duration) Freshness {
 	var (
-		result        = Freshness{InAll: true}
-		known, newest = 0, time.Time{}
-		complete      = true
-		missing       []string
+		result       = Freshness{InAll: true}
+		known, stale = 0, 0
+		newest       time.Time
+		complete     = true
+		missing      []string
 	)
 	for _, name := range t.names {
 		r := t.replicas[name]
@@ -162,8 +177,11 @@ func (t *Tracker) Freshness(now time.Time, series Series, limit time.Duration) F
 		} else {
 			missing = append(missing, fmt.Sprintf("the newest in %s is of %s", name, p.timestamp.UTC().Format(time.RFC3339)))
 		}
-		result.Stale = result.Stale || now.Sub(later(p.seen, r.knownFrom)) > limit
+		if now.Sub(later(p.seen, r.knownFrom)) > limit {
+			stale++
+		}
 	}
+	result.Stale, result.StaleInAll = stale > 0, known > 0 && stale == known
 
 	result.InKnown = complete && known > 0
 	if known > 0 {

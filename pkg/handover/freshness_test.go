@@ -84,7 +84,7 @@ var _ = Describe("Tracker", func() {
 		now = now.Add(limit + time.Second)
 		observe(sample(limit+time.Second), &Observation{Identity: "x"})
 		Expect(freshness()).To(Equal(Freshness{
-			Stale: true, Newest: last,
+			Stale: true, StaleInAll: true, Newest: last,
 			Missing: "Of the replicas, the newest in one is of 2026-01-01T12:00:00Z, and the newest in two is of 2026-01-01T12:00:00Z.",
 		}))
 	})

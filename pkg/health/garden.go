@@ -31,6 +31,8 @@ type FanOutCollector struct {
 type GardenInput struct {
 	// Collectors are the collectors of the fan-out.
 	Collectors []FanOutCollector
+	// WasNearlyFull says that a queue was nearly full when it was judged last.
+	WasNearlyFull bool
 	// Detached are the names of the replicas of the garden Prometheus that get no new samples.
 	Detached []string
 	// Federation is what the replicas of the garden Prometheus have. It is nil if they have not been asked yet.
@@ -46,7 +48,7 @@ func GardenFederation(in GardenInput) Verdict {
 		switch {
 		case c.Unanswered == nil:
 			answering = append(answering, c)
-		case c.Silence < Patience:
+		case c.Silence < patience(c.Window):
 			starting = append(starting, c)
 		default:
 			silent = append(silent, c)
@@ -67,25 +69,36 @@ func GardenFederation(in GardenInput) Verdict {
 			list(in.Detached), in.lostWhileDetached(answering))
 	case len(answering) == 0 && len(starting) == 0:
 		return isFalse(conditions.ReasonFanOutUnavailable, "No collector of the fan-out has answered for at least a minute%s. The seeds keep their samples. Condition CollectorHealthy says whether the collectors run.", whyUnanswered(silent))
-	case fill >= nearlyFull:
+	case isNearlyFull(fill, in.WasNearlyFull):
 		return isFalse(conditions.ReasonQueueNearlyFull, "The queue of %s is full by %.0f %%. That replica of the garden Prometheus is about to get no new samples any more.", fullestQueue, 100*fill)
 	}
-	return in.stored(starting, silent)
+	return in.stored(answering, starting, silent)
 }
 
 // stored judges by what the replicas of the garden Prometheus have.
-func (in GardenInput) stored(starting, silent []FanOutCollector) Verdict {
-	if in.Federation == nil {
-		return isProgressing(conditions.ReasonObserving, "The garden Prometheus has not been asked yet for the samples of the seeds.")
-	}
-
-	unavailable := in.Federation.Unavailable(Patience)
-	stale := slices.DeleteFunc(slices.Clone(in.Federation.Seeds), func(s handover.SeedFederation) bool { return !s.Stale })
-	pushing := 0
-	for _, s := range in.Federation.Seeds {
-		if s.Enabled {
+func (in GardenInput) stored(answering, starting, silent []FanOutCollector) Verdict {
+	var (
+		unavailable             []string
+		stale                   []handover.SeedFederation
+		pushing                 int
+		asked                   = in.Federation != nil
+		allFresh, watchedEnough = true, true
+	)
+	if asked {
+		unavailable = in.Federation.Unavailable(Patience)
+		for _, s := range in.Federation.Seeds {
+			if !s.Enabled {
+				continue
+			}
 			pushing++
+			allFresh = allFresh && s.Fresh
+			if s.Stale {
+				stale = append(stale, s)
+			}
 		}
+	}
+	for _, c := range answering {
+		watchedEnough = watchedEnough && c.Window.IsComplete()
 	}
 	switch {
 	case len(unavailable) > 0:
@@ -96,6 +109,10 @@ func (in GardenInput) stored(starting, silent []FanOutCollector) Verdict {
 		return isFalse(conditions.ReasonFanOutDegraded, "%d of %d collectors of the fan-out have not answered for at least a minute%s.", len(silent), len(in.Collectors), whyUnanswered(silent))
 	case len(starting) > 0 && len(starting) == len(in.Collectors):
 		return isProgressing(conditions.ReasonCollectorStarting, "No collector of the fan-out answers yet%s.", whyUnanswered(starting))
+	case !asked:
+		return isProgressing(conditions.ReasonObserving, "The garden Prometheus has not been asked lately for the samples of the seeds: see condition HandOverHealthy.")
+	case !allFresh || !watchedEnough:
+		return isProgressing(conditions.ReasonObserving, "Not all of %d seeds have had the time to deliver, or the fan-out is watched since less than %s ago.", pushing, answering[0].Window.length)
 	default:
 		return isTrue(conditions.ReasonSamplesStored, "The samples of %d seeds get to all replicas of the garden Prometheus.", pushing)
 	}

@@ -40,7 +40,7 @@ var _ = Describe("GardenFederation", func() {
 	BeforeEach(func() {
 		in = GardenInput{
 			Federation: &handover.Federation{Seeds: []handover.SeedFederation{
-				{Name: "a", Enabled: true, Newest: start}, {Name: "b", Enabled: true, Newest: start}, {Name: "c"},
+				{Name: "a", Enabled: true, Fresh: true, Newest: start}, {Name: "b", Enabled: true, Fresh: true, Newest: start}, {Name: "c"},
 			}},
 			DetachedProcessor: func(replica string) string { return "filter/" + replica },
 		}
@@ -54,14 +54,27 @@ var _ = Describe("GardenFederation", func() {
 	DescribeTable("verdict", func(change func(), status gardencorev1beta1.ConditionStatus, reason string, message OmegaMatcher) {
 		change()
 		for i := range in.Collectors {
-			if in.Collectors[i].Window.Latest().Uptime < time.Hour {
+			if latest := in.Collectors[i].Window.Latest(); in.Collectors[i].Unanswered == nil && (latest == nil || latest.Uptime < time.Hour) {
 				told(i, exporters(collectormetrics.Exporter{QueueCapacity: 100}, collectormetrics.Exporter{QueueCapacity: 100}))
 			}
 		}
 		Expect(GardenFederation(in)).To(be(status, reason, message))
 	},
 		Entry("all is well", func() {}, gardencorev1beta1.ConditionTrue, "SamplesStored", Equal("The samples of 2 seeds get to all replicas of the garden Prometheus.")),
-		Entry("not asked yet", func() { in.Federation = nil }, gardencorev1beta1.ConditionProgressing, "Observing", ContainSubstring("not been asked yet")),
+		Entry("not asked yet", func() { in.Federation = nil }, gardencorev1beta1.ConditionProgressing, "Observing", ContainSubstring("not been asked lately")),
+		Entry("not asked, and a collector does not answer", func() { in.Federation = nil; silence(1, time.Minute) }, gardencorev1beta1.ConditionFalse, "FanOutDegraded", Not(BeEmpty())),
+		Entry("a seed is new, or a replica catches up", func() { in.Federation.Seeds[1].Fresh = false }, gardencorev1beta1.ConditionProgressing, "Observing", ContainSubstring("have had the time to deliver")),
+		Entry("the fan-out is watched since a moment ago", func() { in.Collectors[1].Window = NewWindow(2 * time.Minute) }, gardencorev1beta1.ConditionProgressing, "Observing", ContainSubstring("is watched since less than 2m0s ago")),
+		Entry("the fan-out has never answered for minutes", func() {
+			for i := range in.Collectors {
+				in.Collectors[i].Window = NewWindow(2 * time.Minute)
+				silence(i, 9*time.Minute)
+			}
+		}, gardencorev1beta1.ConditionProgressing, "CollectorStarting", Not(BeEmpty())),
+		Entry("a queue was nearly full, and still is", func() {
+			in.WasNearlyFull = true
+			told(1, exporters(collectormetrics.Exporter{QueueCapacity: 100, QueueSize: 70}, collectormetrics.Exporter{QueueCapacity: 100}))
+		}, gardencorev1beta1.ConditionFalse, "QueueNearlyFull", Not(BeEmpty())),
 		Entry("a request was refused, and more than that is wrong", func() {
 			told(1, exporters(collectormetrics.Exporter{}, collectormetrics.Exporter{SendFailed: 12}))
 			in.Detached = []string{"prometheus-garden-1"}

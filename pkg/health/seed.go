@@ -14,6 +14,8 @@ import (
 const (
 	// nearlyFull is the share of a queue from which on it counts as nearly full.
 	nearlyFull = 0.8
+	// wellBelow is the share below which it does not count as nearly full any more: each scrape adds some.
+	wellBelow = 0.7
 	// intervals is for how many scrapes nothing must arrive before something is wrong. One scrape may fail.
 	intervals = 2
 	// minLength is the shortest time that is looked at. A request may take that long.
@@ -22,6 +24,8 @@ const (
 	ownSamples = 5
 	// Patience is for how long a collector may not answer before that is more than a restart.
 	Patience = time.Minute
+	// startPatience is for how long a collector may not answer that has never been seen to answer.
+	startPatience = 10 * time.Minute
 )
 
 // SeedWindow returns the length of the window for a collector that scrapes at the given interval.
@@ -39,6 +43,8 @@ type SeedInput struct {
 	Silence time.Duration
 	// Unanswered is why it has not answered, or nil if it has.
 	Unanswered error
+	// WasNearlyFull says that its queue was nearly full when it was judged last.
+	WasNearlyFull bool
 	// Endpoint is where it pushes to.
 	Endpoint string
 	// Certificate returns why the certificate of the endpoint cannot be verified, or an empty string. It is asked if nothing is delivered.
@@ -48,10 +54,15 @@ type SeedInput struct {
 // SeedFederation judges whether the samples of a seed are delivered.
 func SeedFederation(in SeedInput) Verdict {
 	if in.Unanswered != nil {
-		if in.Silence < Patience {
+		switch {
+		case in.Silence == 0:
+			// It may answer the next time.
+			return Verdict{}
+		case in.Silence < patience(in.Window):
 			return isProgressing(conditions.ReasonCollectorStarting, "The collector does not answer yet: %s.", in.Unanswered)
+		default:
+			return isFalse(conditions.ReasonCollectorUnreachable, "The collector has not answered for at least a minute: %s. Condition CollectorHealthy says whether it runs.", in.Unanswered)
 		}
-		return isFalse(conditions.ReasonCollectorUnreachable, "The collector has not answered for at least a minute: %s. Condition CollectorHealthy says whether it runs.", in.Unanswered)
 	}
 
 	var (
@@ -68,7 +79,7 @@ func SeedFederation(in SeedInput) Verdict {
 		return isFalse(conditions.ReasonAllSamplesDropped, "%.0f samples were lost for good within %s, and none were delivered to %s: %s", dropped, in.Window.length, in.Endpoint, whyDropped(in.Window))
 	case dropped > 0:
 		return isFalse(conditions.ReasonSomeSamplesDropped, "%.0f samples were lost for good within %s, while %.0f were delivered to %s: %s", dropped, in.Window.length, delivered, in.Endpoint, whyDropped(in.Window))
-	case fill >= nearlyFull:
+	case isNearlyFull(fill, in.WasNearlyFull):
 		return isFalse(conditions.ReasonQueueNearlyFull, "The queue has %.0f samples, %.0f %% of its capacity. When it is full, further samples are lost.%s", waiting, 100*fill, undelivered(delivered, in.Endpoint))
 	case !in.Window.IsComplete():
 		return isProgressing(conditions.ReasonObserving, "The collector has started, or is watched since, less than %s ago.", in.Window.length)
@@ -82,6 +93,18 @@ func SeedFederation(in SeedInput) Verdict {
 	default:
 		return isTrue(conditions.ReasonSamplesDelivered, "All samples are delivered to %s.", in.Endpoint)
 	}
+}
+
+func isNearlyFull(fill float64, before bool) bool {
+	return fill >= nearlyFull || before && fill >= wellBelow
+}
+
+// patience returns for how long a collector may not answer.
+func patience(window *Window) time.Duration {
+	if window.Latest() == nil {
+		return startPatience
+	}
+	return Patience
 }
 
 // whyDropped tells those samples which the garden did not want from those for which there was no room.

@@ -44,17 +44,19 @@ var _ = Describe("SeedFederation", func() {
 		unanswered  error
 		silence     time.Duration
 		asked       int
+
+		wasNearlyFull bool
 	)
 
 	BeforeEach(func() {
 		c = &collector{now: start, started: start}
-		window, certificate, unanswered, silence, asked = NewWindow(SeedWindow(interval)), "", nil, 0, 0
+		window, certificate, unanswered, silence, asked, wasNearlyFull = NewWindow(SeedWindow(interval)), "", nil, 0, 0, false
 	})
 
 	observe := func() {
 		window.Observe(c.now, &collectormetrics.Metrics{
 			Uptime: c.now.Sub(c.started), Accepted: c.accepted, Refused: c.refused,
-			Exporters: map[string]collectormetrics.Exporter{"otlp_http/garden": {QueueSize: c.queued, QueueCapacity: capacity, Sent: c.sent, SendFailed: c.failed}},
+			Exporters: map[string]collectormetrics.Exporter{"otlp_http/garden": {QueueSize: c.queued, QueueCapacity: capacity, Sent: c.sent, SendFailed: c.failed}, "debug": {Sent: c.accepted}},
 		})
 	}
 	// pass lets the time pass, and calls a function for each scrape.
@@ -70,7 +72,7 @@ var _ = Describe("SeedFederation", func() {
 	works := func() { c.accepted += 100; c.sent += 100 }
 	verdict := func() Verdict {
 		return SeedFederation(SeedInput{
-			Interval: interval, Window: window, Unanswered: unanswered, Silence: silence, Endpoint: "https://foo",
+			Interval: interval, Window: window, Unanswered: unanswered, Silence: silence, Endpoint: "https://foo", WasNearlyFull: wasNearlyFull,
 			Certificate: func() string { asked++; return certificate },
 		})
 	}
@@ -114,11 +116,18 @@ var _ = Describe("SeedFederation", func() {
 		c.sent, c.queued = c.sent+1, 799
 		pass(poll, works)
 		Expect(verdict().Reason).To(Equal("SamplesDelivered"))
+		wasNearlyFull = true
+		Expect(verdict().Reason).To(Equal("QueueNearlyFull"), "it swings around the limit")
+		c.queued = 699
+		pass(poll, works)
+		Expect(verdict().Reason).To(Equal("SamplesDelivered"))
 	})
 
-	It("should tell an aggregate Prometheus that yields nothing, once two scrapes have failed", func() {
+	It("should tell an aggregate Prometheus that yields nothing, once three scrapes have failed", func() {
 		pass(10*interval, works)
 		failed := func() { c.accepted += 5; c.sent += 5 }
+		// The first scrape that fails marks all series as stale.
+		pass(interval, works)
 		pass(interval, failed)
 		Expect(verdict().Reason).To(Equal("SamplesDelivered"))
 		pass(interval+poll, failed)
@@ -157,8 +166,17 @@ var _ = Describe("SeedFederation", func() {
 	})
 
 	It("should tell a collector that starts from one that does not answer", func() {
-		unanswered, silence = errors.New("pod garden/foo does not exist"), time.Minute-time.Second
+		unanswered, silence = errors.New("pod garden/foo does not exist"), 10*time.Minute-time.Second
 		Expect(verdict()).To(be("Progressing", "CollectorStarting", ContainSubstring("pod garden/foo does not exist")))
+		silence = 10 * time.Minute
+		Expect(verdict()).To(be("False", "CollectorUnreachable", Not(BeEmpty())))
+
+		By("It has answered before")
+		pass(10*interval, works)
+		silence = 0
+		Expect(verdict().IsZero()).To(BeTrue(), "once is not enough")
+		silence = time.Minute - time.Second
+		Expect(verdict()).To(be("Progressing", "CollectorStarting", Not(BeEmpty())))
 		silence = time.Minute
 		Expect(verdict()).To(be("False", "CollectorUnreachable", ContainSubstring("Condition CollectorHealthy")))
 	})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/collectormetrics"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
 )
 
 // Window remembers what a collector has told over a while, to know what has changed since. It survives restarts of the collector: its
@@ -77,8 +78,11 @@ func (w *Window) increase(counter func(*collectormetrics.Metrics) float64) float
 func exporters(counter func(collectormetrics.Exporter) float64) func(*collectormetrics.Metrics) float64 {
 	return func(metrics *collectormetrics.Metrics) float64 {
 		sum := 0.0
-		for _, exporter := range metrics.Exporters {
-			sum += counter(exporter)
+		for name, exporter := range metrics.Exporters {
+			// It delivers everything, to the log.
+			if name != collector.DebugExporter {
+				sum += counter(exporter)
+			}
 		}
 		return sum
 	}

@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -48,7 +49,9 @@ func File(reason io.Writer, path string) int {
 		return 0
 	}
 	_, _ = fmt.Fprintln(reason, err)
-	if errors.Is(err, bbolterrors.ErrTimeout) || errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
+	// What the operating system refuses says nothing about the content of the file.
+	var refused syscall.Errno
+	if errors.Is(err, bbolterrors.ErrTimeout) || errors.Is(err, fs.ErrNotExist) || errors.As(err, &refused) {
 		return ExitUnknown
 	}
 	return ExitDestroyed
@@ -121,7 +124,8 @@ func check(command *exec.Cmd) (bool, string) {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		code := exit.ExitCode()
-		if code == ExitDestroyed || code == exitPanic && !bytes.Contains(output.head, []byte("out of memory")) && !bytes.Contains(output.head, []byte("cannot allocate memory")) {
+		crashed := bytes.Contains(output.head, []byte("panic: ")) || bytes.Contains(output.head, []byte("unexpected fault address"))
+		if code == ExitDestroyed || code == exitPanic && crashed {
 			return true, string(output.head)
 		}
 	}

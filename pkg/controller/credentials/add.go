@@ -118,11 +118,12 @@ func AddToManagerWithOptions(_ context.Context, mgr manager.Manager, opts AddOpt
 }
 
 // teller returns a function that creates events of the Extension of class garden. There may be none while it leaves.
-func teller(mgr manager.Manager) func(ctx context.Context, eventType, reason, message string) {
+func teller(mgr manager.Manager) func(ctx context.Context, seedName, eventType, reason, message string) {
 	recorder := mgr.GetEventRecorder(ControllerName)
-	return func(ctx context.Context, eventType, reason, message string) {
+	return func(ctx context.Context, seedName, eventType, reason, message string) {
 		if ex, err := mapper.Find(ctx, mgr.GetClient(), extensionsv1alpha1.ExtensionClassGarden); err == nil && ex != nil {
-			recorder.Eventf(ex, nil, eventType, reason, reason, "%s", message)
+			// Events of the same object, reason and action are counted as one.
+			recorder.Eventf(ex, nil, eventType, reason, "Issue/"+seedName, "%s", message)
 		}
 	}
 }

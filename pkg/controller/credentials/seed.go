@@ -59,7 +59,7 @@ type SeedReconciler struct {
 	// Secret comes back while they are being cleaned up.
 	IssuerExists func(context.Context) (bool, error)
 	// Tell tells human beings of credentials that are new, or were renewed late.
-	Tell func(ctx context.Context, eventType, reason, message string)
+	Tell func(ctx context.Context, seedName, eventType, reason, message string)
 }
 
 // Reconcile implements reconcile.Reconciler.
@@ -146,7 +146,7 @@ func (r *SeedReconciler) create(ctx context.Context, seed *gardencorev1beta1.See
 		return reconcile.Result{}, fmt.Errorf("failed to create Secret %s: %w", client.ObjectKeyFromObject(secret), err)
 	}
 	log.Info("Issued credentials", "reason", "there are none", "keyID", issuer.Key.ID)
-	r.Tell(ctx, corev1.EventTypeNormal, EventCredentialsIssued, fmt.Sprintf("Seed %s got its first credentials.", seed.Name))
+	r.Tell(ctx, seed.Name, corev1.EventTypeNormal, EventCredentialsIssued, fmt.Sprintf("Seed %s got its first credentials.", seed.Name))
 	return r.observe(seed.Name, issuer, token)
 }
 
@@ -174,7 +174,7 @@ func (r *SeedReconciler) update(ctx context.Context, seed *gardencorev1beta1.See
 		}
 		log.Info("Updated credentials", "reason", reason, "keyID", issuer.Key.ID)
 		if before := health.NewToken(seed.Name, string(existing.Data[constants.DataKeyToken])); before.IsOverdue(now) {
-			r.Tell(ctx, corev1.EventTypeWarning, EventCredentialsRenewedLate, fmt.Sprintf("The token of seed %s, which was issued at %s, was renewed late: it %s at %s.",
+			r.Tell(ctx, seed.Name, corev1.EventTypeWarning, EventCredentialsRenewedLate, fmt.Sprintf("The token of seed %s, which was issued at %s, was renewed late: it %s at %s.",
 				seed.Name, before.IssuedAt.UTC().Format(time.RFC3339), expires(before.Expiry, now), before.Expiry.UTC().Format(time.RFC3339)))
 		}
 	}

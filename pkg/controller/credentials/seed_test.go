@@ -141,7 +141,7 @@ var _ = Describe("SeedReconciler", func() {
 			Clock:        fakeClock,
 			Issuer:       func() *Issuer { return issuer },
 			IssuerExists: func(context.Context) (bool, error) { return issuerExists, nil },
-			Tell: func(_ context.Context, eventType, reason, message string) {
+			Tell: func(_ context.Context, _, eventType, reason, message string) {
 				events = append(events, eventType+" "+reason+" "+message)
 			},
 		}

@@ -54,7 +54,7 @@ type sessionRunner struct {
 	namespace       string
 	concurrentSyncs int
 	connection      *Connection
-	tell            func(ctx context.Context, eventType, reason, message string)
+	tell            func(ctx context.Context, seedName, eventType, reason, message string)
 }
 
 // run runs one session: a cache and a controller for the Seeds and their Secrets. It returns when the context is cancelled, or

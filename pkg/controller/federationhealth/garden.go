@@ -116,7 +116,10 @@ func (r *GardenReconciler) federation(ctx context.Context, now time.Time, ex *ex
 		return health.Verdict{}, err
 	}
 
-	in := health.GardenInput{Federation: r.Board.Latest(), DetachedProcessor: gardencollector.DetachedProcessor}
+	in := health.GardenInput{DetachedProcessor: gardencollector.DetachedProcessor, WasNearlyFull: wasNearlyFull(ex)}
+	if found := r.Board.Latest(); found != nil && now.Sub(found.At) <= health.Patience {
+		in.Federation = found
+	}
 	for _, name := range names {
 		c := r.watcher.collectors[name]
 		in.Collectors = append(in.Collectors, health.FanOutCollector{Name: name, Window: c.window, Silence: c.silence(now), Unanswered: c.err})

@@ -40,6 +40,7 @@ var _ = Describe("GardenReconciler", func() {
 		configMap     *corev1.ConfigMap
 		plays         []*collector
 		board         *handover.Board
+		handOver      func()
 		recorder      *events.FakeRecorder
 		reconciler    *GardenReconciler
 	)
@@ -71,7 +72,9 @@ var _ = Describe("GardenReconciler", func() {
 		connected = true
 		plays = []*collector{{started: start.Add(-time.Hour)}, {started: start.Add(-time.Hour)}}
 		board = &handover.Board{}
-		board.Publish(&handover.Federation{Seeds: []handover.SeedFederation{{Name: "a", Enabled: true, Newest: start}, {Name: "b", Enabled: true, Newest: start}}})
+		handOver = func() {
+			board.Publish(&handover.Federation{At: clock.Now(), Seeds: []handover.SeedFederation{{Name: "a", Enabled: true, Fresh: true, Newest: start}, {Name: "b", Enabled: true, Fresh: true, Newest: start}}})
+		}
 		recorder = events.NewFakeRecorder(100)
 		reconciler = &GardenReconciler{
 			Client: c, Reader: c, Clock: clock, Recorder: recorder, Board: board, Namespace: namespace,
@@ -80,19 +83,25 @@ var _ = Describe("GardenReconciler", func() {
 		}
 	})
 
-	nothing := func() {}
+	nothing := func() { handOver() }
 	federation := func() *gardencorev1beta1.Condition { return conditionOf(ctx, c, ex, "FederationHealthy") }
 	tokens := func() *gardencorev1beta1.Condition { return conditionOf(ctx, c, ex, "CredentialsValid") }
 
 	It("should say that all is well", func() {
-		pass(ctx, clock, reconciler, time.Minute, nothing)
+		pass(ctx, clock, reconciler, 3*time.Minute, nothing)
 		Expect(federation()).To(be("True", "SamplesStored", ContainSubstring("2 seeds")))
 		Expect(tokens()).To(be("True", "CredentialsAvailable", HavePrefix("All 2 seeds have a token.")))
 		Expect(told(recorder)).To(BeEmpty())
 	})
 
+	It("should say nothing by what the hand-over found long ago", func() {
+		handOver()
+		pass(ctx, clock, reconciler, 3*time.Minute, func() {})
+		Expect(federation()).To(be("Progressing", "Observing", Not(BeEmpty())))
+	})
+
 	It("should keep a loss in mind for two minutes", func() {
-		pass(ctx, clock, reconciler, time.Minute, nothing)
+		pass(ctx, clock, reconciler, 3*time.Minute, nothing)
 		plays[1].failed = 12
 		pass(ctx, clock, reconciler, 10*time.Second, nothing)
 		Expect(federation()).To(be("False", "SomeSamplesDropped", HavePrefix("12 samples")))
@@ -104,7 +113,7 @@ var _ = Describe("GardenReconciler", func() {
 	})
 
 	It("should say that no collector answers, after a minute", func() {
-		pass(ctx, clock, reconciler, time.Minute, nothing)
+		pass(ctx, clock, reconciler, 3*time.Minute, nothing)
 		plays[0].down, plays[1].down = true, true
 		pass(ctx, clock, reconciler, 50*time.Second, nothing)
 		Expect(federation()).To(be("Progressing", "CollectorStarting", Not(BeEmpty())))
@@ -135,7 +144,7 @@ var _ = Describe("GardenReconciler", func() {
 	})
 
 	It("should say after a minute that the virtual garden cannot be asked", func() {
-		pass(ctx, clock, reconciler, time.Minute, nothing)
+		pass(ctx, clock, reconciler, 3*time.Minute, nothing)
 		connected = false
 		pass(ctx, clock, reconciler, time.Minute, nothing)
 		Expect(tokens().Status).To(Equal(gardencorev1beta1.ConditionTrue))

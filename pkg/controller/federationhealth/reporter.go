@@ -6,6 +6,7 @@ package federationhealth
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -53,12 +54,22 @@ func (r *reporter) report(ctx context.Context, ex *extensionsv1alpha1.Extension,
 }
 
 // isNews says whether a verdict is to be written. That somebody has not looked for long enough to say anything is no news if something
-// has been said.
+// has been said that may still be true. What is wrong is not right because a collector is replaced.
 func (r *reporter) isNews(current *gardencorev1beta1.Condition, verdict health.Verdict) bool {
-	if verdict.Reason == conditions.ReasonObserving {
-		return false
+	switch verdict.Reason {
+	case conditions.ReasonObserving:
+		return slices.Contains([]string{conditions.ReasonCollectorStarting, conditions.ReasonCollectorUnreachable, conditions.ReasonCredentialsMissing}, current.Reason)
+	case conditions.ReasonCollectorStarting:
+		if current.Status == gardencorev1beta1.ConditionFalse {
+			return false
+		}
 	}
 	return current.Status != verdict.Status || current.Reason != verdict.Reason || r.clock.Since(current.LastUpdateTime.Time) >= messageInterval
+}
+
+func wasNearlyFull(ex *extensionsv1alpha1.Extension) bool {
+	condition := v1beta1helper.GetCondition(ex.Status.Conditions, conditions.TypeFederationHealthy)
+	return condition != nil && condition.Reason == conditions.ReasonQueueNearlyFull
 }
 
 func (r *reporter) tell(ex *extensionsv1alpha1.Extension, conditionType gardencorev1beta1.ConditionType, before *gardencorev1beta1.Condition, verdict health.Verdict) {

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/loader"
@@ -91,14 +92,21 @@ func (r *SeedReconciler) Reconcile(ctx context.Context, _ reconcile.Request) (re
 
 	if destination == nil {
 		exists := r.watcher.collectors[seedCollectorPod].err == nil
+		federation := health.MissingCredentials(problem, exists)
+		if exists {
+			// What it has may have been withdrawn, and then the garden refuses what it pushes.
+			if verdict := r.judge(ctx, now, ex, interval, &seedcollector.Destination{Endpoint: "the garden"}); verdict.Status == gardencorev1beta1.ConditionFalse {
+				federation = verdict
+			}
+		}
 		err = errors.Join(
 			reporter.report(ctx, ex, conditions.TypeCredentialsValid, health.MissingCredentials(problem, exists)),
-			reporter.report(ctx, ex, conditions.TypeFederationHealthy, health.MissingCredentials(problem, exists)),
+			reporter.report(ctx, ex, conditions.TypeFederationHealthy, federation),
 		)
 	} else {
 		err = errors.Join(
 			reporter.report(ctx, ex, conditions.TypeCredentialsValid, health.SeedCredentials(now, destination.Endpoint, token)),
-			reporter.report(ctx, ex, conditions.TypeFederationHealthy, r.judge(ctx, now, interval, destination)),
+			reporter.report(ctx, ex, conditions.TypeFederationHealthy, r.judge(ctx, now, ex, interval, destination)),
 		)
 	}
 	if err != nil {
@@ -107,14 +115,15 @@ func (r *SeedReconciler) Reconcile(ctx context.Context, _ reconcile.Request) (re
 	return reconcile.Result{RequeueAfter: min(max(interval/pollsPerInterval, minPollInterval), maxPollInterval)}, nil
 }
 
-func (r *SeedReconciler) judge(ctx context.Context, now time.Time, interval time.Duration, destination *seedcollector.Destination) health.Verdict {
+func (r *SeedReconciler) judge(ctx context.Context, now time.Time, ex *extensionsv1alpha1.Extension, interval time.Duration, destination *seedcollector.Destination) health.Verdict {
 	c := r.watcher.collectors[seedCollectorPod]
 	return health.SeedFederation(health.SeedInput{
-		Interval:    interval,
-		Window:      c.window,
-		Silence:     c.silence(now),
-		Unanswered:  c.err,
-		Endpoint:    destination.Endpoint,
-		Certificate: func() string { return verifyCertificate(ctx, destination.Endpoint, destination.CABundle) },
+		Interval:      interval,
+		Window:        c.window,
+		Silence:       c.silence(now),
+		Unanswered:    c.err,
+		WasNearlyFull: wasNearlyFull(ex),
+		Endpoint:      destination.Endpoint,
+		Certificate:   func() string { return verifyCertificate(ctx, destination.Endpoint, destination.CABundle) },
 	})
 }

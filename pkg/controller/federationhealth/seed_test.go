@@ -139,7 +139,7 @@ var _ = Describe("SeedReconciler", func() {
 		plays.down = true
 		pass(ctx, clock, reconciler, 30*time.Second, works)
 		Expect(federation()).To(be("Progressing", "CollectorStarting", ContainSubstring("connection refused")))
-		pass(ctx, clock, reconciler, 41*time.Second, works)
+		pass(ctx, clock, reconciler, 51*time.Second, works)
 		Expect(federation()).To(be("False", "CollectorUnreachable", ContainSubstring("pod garden/otel-federation-seed-collector-0")))
 
 		Expect(c.Delete(ctx, pod)).To(Succeed())

@@ -41,6 +41,9 @@ const (
 	minPollInterval = time.Second
 	pollsPerReturn  = 8
 
+	// startAllowance is how long a seed may take until its first sample is there, from the moment on that the extension is there.
+	startAllowance = 3 * time.Minute
+
 	// eventHandOver is the reason of the events about seeds that change their state.
 	eventHandOver = "HandOver"
 )
@@ -65,6 +68,8 @@ type Reconciler struct {
 	Recorder events.EventRecorder
 
 	tracker *handover.Tracker
+	// wantedSince is since when the seeds are to push that are to.
+	wantedSince map[string]time.Time
 	// config is that of the last valid providerConfig: what works goes on if somebody makes a mistake.
 	config *config.HandOverConfiguration
 	// seeds are those that were last seen in the virtual garden.
@@ -184,7 +189,8 @@ func (r *Reconciler) step(log logr.Logger, ex *extensionsv1alpha1.Extension, pre
 	}
 
 	next := make([]configv1alpha1.SeedFederationStatus, 0, len(r.seeds))
-	federation := &handover.Federation{Silence: r.tracker.Silence(common.Now)}
+	federation := &handover.Federation{At: common.Now, Silence: r.tracker.Silence(common.Now)}
+	wantedSince := map[string]time.Time{}
 	for _, s := range r.seeds {
 		var (
 			current   = before[s.name]
@@ -226,28 +232,52 @@ func (r *Reconciler) step(log logr.Logger, ex *extensionsv1alpha1.Extension, pre
 		current.LastSample = newest(current.LastSample, in.Push.Newest, in.Shadow.Newest)
 		next = append(next, current)
 
-		wanted := in.Enabled && in.Unwanted == ""
-		federation.Seeds = append(federation.Seeds, handover.SeedFederation{
-			Name: s.name, State: string(state), Enabled: wanted, Stale: wanted && in.Push.Stale && in.Shadow.Stale, Newest: later(in.Push.Newest, in.Shadow.Newest),
-		})
+		// A Lease that is not renewed any more does not say that the extension has left: then it is marked, or gone.
+		if in.Unwanted == "" && (in.Enabled || s.lease != nil) {
+			wantedSince[s.name] = earliest(r.wantedSince[s.name], common.Now)
+		}
+		federation.Seeds = append(federation.Seeds, r.federation(&current, in, wantedSince[s.name]))
 	}
+	r.wantedSince = wantedSince
 	return next, federation
 }
 
-// tell tells that a seed has changed its state.
+// federation returns what the replicas have of a seed that is to push since the given time, or not at all.
+func (r *Reconciler) federation(s *configv1alpha1.SeedFederationStatus, in handover.Input, wantedSince time.Time) handover.SeedFederation {
+	federation := handover.SeedFederation{Name: s.Name, State: string(s.State), Enabled: !wantedSince.IsZero(), Fresh: in.Push.InKnown || in.Shadow.InKnown}
+	if s.LastSample != nil {
+		federation.Newest = s.LastSample.Time
+	}
+	allowance := max(in.Config.ReturnAfter.Duration, startAllowance)
+	if s.LastSample != nil && s.LastSample.After(wantedSince) {
+		allowance = in.Config.ReturnAfter.Duration
+	}
+	federation.Stale = federation.Enabled && in.Push.StaleInAll && in.Shadow.StaleInAll && in.Now.Sub(wantedSince) > allowance
+	return federation
+}
+
+// earliest returns the time since when something is so, which is now if it was not before.
+func earliest(before, now time.Time) time.Time {
+	if before.IsZero() {
+		return now
+	}
+	return before
+}
+
+// tell tells that a seed has changed its state. That it begins to push is no news, but that it replaces pull, or does so no longer.
 func (r *Reconciler) tell(ex *extensionsv1alpha1.Extension, seedName string, from, to configv1alpha1.SeedFederationState, message string) {
+	replaces := func(state configv1alpha1.SeedFederationState) bool {
+		return state == configv1alpha1.SeedFederationStatePush || state == configv1alpha1.SeedFederationStateReturning
+	}
+	if !replaces(from) && !replaces(to) {
+		return
+	}
 	eventType := corev1.EventTypeNormal
 	if to == configv1alpha1.SeedFederationStateReturning {
 		eventType = corev1.EventTypeWarning
 	}
-	r.Recorder.Eventf(ex, nil, eventType, eventHandOver, eventHandOver, "Seed %s: %s instead of %s. %s", seedName, to, from, message)
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
+	// Events of the same object, reason and action are counted as one.
+	r.Recorder.Eventf(ex, nil, eventType, eventHandOver, "HandOver/"+seedName, "Seed %s: %s instead of %s. %s", seedName, to, from, message)
 }
 
 func (r *Reconciler) findExtension(ctx context.Context) (*extensionsv1alpha1.Extension, error) {

@@ -17,7 +17,6 @@ import (
 
 	extensionsconfigv1alpha1 "github.com/gardener/gardener/extensions/pkg/apis/config/v1alpha1"
 	"github.com/gardener/gardener/extensions/pkg/controller/healthcheck"
-	"github.com/gardener/gardener/extensions/pkg/controller/healthcheck/general"
 	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
 
@@ -53,7 +52,7 @@ func AddToManagerWithOptions(_ context.Context, mgr manager.Manager, opts health
 		func() extensionsv1alpha1.Object { return &extensionsv1alpha1.Extension{} },
 		mgr, opts, nil,
 		[]healthcheck.ConditionTypeToHealthCheck{
-			{ConditionType: string(conditions.TypeCollectorHealthy), HealthCheck: general.CheckManagedResource(component)},
+			{ConditionType: string(conditions.TypeCollectorHealthy), HealthCheck: NewManagedResourceCheck(mgr.GetClient(), component)},
 			{ConditionType: string(conditions.TypeCollectorHealthy), HealthCheck: NewCollectorCheck(mgr.GetAPIReader(), component)},
 		},
 		sets.New[gardencorev1beta1.ConditionType](),

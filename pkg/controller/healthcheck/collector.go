@@ -21,6 +21,8 @@ import (
 	"github.com/gardener/gardener/extensions/pkg/controller/healthcheck"
 	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
 	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
+	resourcesv1alpha1 "github.com/gardener/gardener/pkg/apis/resources/v1alpha1"
+	"github.com/gardener/gardener/pkg/utils/kubernetes/health"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
 )
@@ -43,6 +45,37 @@ type collectorCheck struct {
 // exist.
 func NewCollectorCheck(reader client.Reader, component string) healthcheck.HealthCheck {
 	return &collectorCheck{reader: reader, component: component}
+}
+
+// managedResourceCheck checks that a ManagedResource is applied. Unlike that of Gardener's library it has patience: the library lets a
+// condition that is False not become Progressing, and a ManagedResource that has just been changed is not applied yet.
+type managedResourceCheck struct {
+	client client.Client
+	name   string
+}
+
+// NewManagedResourceCheck returns a check of a ManagedResource. The client may read from a cache.
+func NewManagedResourceCheck(c client.Client, name string) healthcheck.HealthCheck {
+	return &managedResourceCheck{client: c, name: name}
+}
+
+// SetLoggerSuffix implements healthcheck.HealthCheck. The check logs nothing.
+func (c *managedResourceCheck) SetLoggerSuffix(string, string) {}
+
+// Check implements healthcheck.HealthCheck.
+func (c *managedResourceCheck) Check(ctx context.Context, request types.NamespacedName) (*healthcheck.SingleCheckResult, error) {
+	obj := &resourcesv1alpha1.ManagedResource{}
+	err := c.client.Get(ctx, client.ObjectKey{Namespace: request.Namespace, Name: c.name}, obj)
+	if apierrors.IsNotFound(err) {
+		return progressing(startThreshold, "ManagedResource %s/%s does not exist: see the last error of the Extension.", request.Namespace, c.name), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("failed to get ManagedResource %s/%s: %w", request.Namespace, c.name, err)
+	}
+	if err := health.CheckManagedResource(obj); err != nil {
+		return progressing(startThreshold, "ManagedResource %s/%s is not healthy: %s. Its conditions and gardener-resource-manager's log say more.", request.Namespace, c.name, err), nil
+	}
+	return &healthcheck.SingleCheckResult{Status: gardencorev1beta1.ConditionTrue}, nil
 }
 
 // SetLoggerSuffix implements healthcheck.HealthCheck. The check logs nothing.

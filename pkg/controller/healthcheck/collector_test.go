@@ -22,10 +22,34 @@ import (
 
 	"github.com/gardener/gardener/extensions/pkg/controller/healthcheck"
 	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
+	resourcesv1alpha1 "github.com/gardener/gardener/pkg/apis/resources/v1alpha1"
 	"github.com/gardener/gardener/pkg/client/kubernetes"
 
 	. "github.com/gardener/gardener-extension-otel-federation/pkg/controller/healthcheck"
 )
+
+var _ = Describe("ManagedResourceCheck", func() {
+	DescribeTable("should have patience with what is not applied yet", func(objects []client.Object, status gardencorev1beta1.ConditionStatus, detail string) {
+		c := fakeclient.NewClientBuilder().WithScheme(kubernetes.SeedScheme).WithObjects(objects...).Build()
+		result, err := NewManagedResourceCheck(c, "foo").Check(context.Background(), types.NamespacedName{Namespace: "garden", Name: "otel-federation"})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result).To(And(HaveField("Status", status), HaveField("Detail", ContainSubstring(detail))))
+	},
+		Entry("missing", nil, gardencorev1beta1.ConditionProgressing, "ManagedResource garden/foo does not exist"),
+		Entry("not applied", []client.Object{newManagedResource(false)}, gardencorev1beta1.ConditionProgressing, "ManagedResource garden/foo is not healthy"),
+		Entry("healthy", []client.Object{newManagedResource(true)}, gardencorev1beta1.ConditionTrue, ""),
+	)
+})
+
+func newManagedResource(healthy bool) *resourcesv1alpha1.ManagedResource {
+	obj := &resourcesv1alpha1.ManagedResource{ObjectMeta: metav1.ObjectMeta{Namespace: "garden", Name: "foo"}}
+	if healthy {
+		for _, conditionType := range []gardencorev1beta1.ConditionType{resourcesv1alpha1.ResourcesApplied, resourcesv1alpha1.ResourcesHealthy} {
+			obj.Status.Conditions = append(obj.Status.Conditions, gardencorev1beta1.Condition{Type: conditionType, Status: gardencorev1beta1.ConditionTrue})
+		}
+	}
+	return obj
+}
 
 var _ = Describe("CollectorCheck", func() {
 	var (

@@ -29,7 +29,7 @@ const (
 	selector      = `{__name__=~"test.+"}`
 	otherSelector = `{other="selector"}`
 	seedsQuery    = `up{job="prometheus-aggregate"}`
-	namesQuery    = `count by (__name__) ({__name__=~".+",__name__!~"garden:otel_federation_.+",job!~"prometheus-garden|otel-federation-garden"})`
+	namesQuery    = `count by (__name__) ({__name__=~".+",__name__!~"garden:otel_federation_.+",job!~"prometheus-garden|otel-federation-garden|gardener-extension-otel-federation-runtime"})`
 	interval      = time.Minute
 )
 

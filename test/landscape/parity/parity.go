@@ -73,7 +73,7 @@ func DefaultSelectors() []string {
 // DefaultExcludeJobs are the jobs whose series are left out by default: the metrics of each Prometheus about itself, and those
 // of the fan-out, which only the garden Prometheus scrapes.
 func DefaultExcludeJobs() []string {
-	return []string{"prometheus-garden", constants.GardenCollectorName}
+	return []string{"prometheus-garden", constants.GardenCollectorName, "gardener-extension-otel-federation-runtime"}
 }
 
 // Validate returns an error if the options cannot be used.

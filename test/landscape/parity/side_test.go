@@ -22,8 +22,8 @@ import (
 const (
 	pullSelector      = `{__name__=~"test.+",__name__!~"shadow:.*"}`
 	shadowSelector    = `{__name__=~"shadow:(?:test.+)"}`
-	pullNamesQuery    = `count by (__name__) ({__name__=~".+",__name__!~"garden:otel_federation_.+",job!~"prometheus-garden|otel-federation-garden",__name__!~"shadow:.*"})`
-	shadowNamesQuery  = `count by (__name__) ({__name__=~"shadow:(?:.+)",__name__!~"shadow:(?:garden:otel_federation_.+)",job!~"prometheus-garden|otel-federation-garden"})`
+	pullNamesQuery    = `count by (__name__) ({__name__=~".+",__name__!~"garden:otel_federation_.+",job!~"prometheus-garden|otel-federation-garden|gardener-extension-otel-federation-runtime",__name__!~"shadow:.*"})`
+	shadowNamesQuery  = `count by (__name__) ({__name__=~"shadow:(?:.+)",__name__!~"shadow:(?:garden:otel_federation_.+)",job!~"prometheus-garden|otel-federation-garden|gardener-extension-otel-federation-runtime"})`
 	shadowSeedsQuery  = `{__name__="shadow:up",job="prometheus-aggregate"}`
 	federatedTestName = "test_federated"
 )
