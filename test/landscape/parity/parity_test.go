@@ -77,6 +77,14 @@ var _ = Describe("Compare", func() {
 			Expect(differences).To(HaveLen(1))
 		})
 
+		It("should leave out the alerts of the extension that the garden Prometheus evaluates, but not those of a seed", func(ctx SpecContext) {
+			common := ts(always, "ALERTS", "alertname", "Foo")
+			_, differences := compareSeries(ctx, []timeSeries{common}, []timeSeries{common, ts(always, "ALERTS", "alertname", "OTelFederationSeedDown", "service", "otel-federation", "topology", "garden")}, parity.Options{})
+			Expect(differences).To(BeEmpty())
+			_, differences = compareSeries(ctx, []timeSeries{common}, []timeSeries{common, ts(always, "ALERTS", "alertname", "OTelFederationCollectorDown", "service", "otel-federation", "type", "seed")}, parity.Options{})
+			Expect(differences).To(HaveLen(1))
+		})
+
 		It("should exclude exactly the given jobs from the metric names", func(ctx SpecContext) {
 			pull, push := newFakePrometheus(base), newFakePrometheus(base)
 			_, err := compare(ctx, pull, push, parity.Options{ExcludeJobs: []string{"a.b", "c"}})

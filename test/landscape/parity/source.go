@@ -108,6 +108,11 @@ func (s *source) seeds(ctx context.Context, at time.Time) ([]string, error) {
 	return slices.Compact(seeds), nil
 }
 
+// isOwnAlert says whether a series is an alert of this extension that the garden Prometheus evaluates. No seed has it.
+func isOwnAlert(metric model.Metric) bool {
+	return metric[labelName] == "ALERTS" && metric["service"] == constants.ExtensionType && metric["topology"] == "garden"
+}
+
 // content returns what is compared.
 func (s *source) content(ctx context.Context, o Options, g grid) (*content, error) {
 	c := &content{series: newSeriesSet(g.steps), names: newSeriesSet(g.steps), leftOut: map[model.Fingerprint]string{}}
@@ -123,7 +128,7 @@ func (s *source) content(ctx context.Context, o Options, g grid) (*content, erro
 			return nil, err
 		}
 		for _, stream := range matrix {
-			if slices.Contains(o.ExcludeJobs, string(stream.Metric[labelJob])) {
+			if slices.Contains(o.ExcludeJobs, string(stream.Metric[labelJob])) || isOwnAlert(stream.Metric) {
 				continue
 			}
 			if s.side.leavesOut(stream.Metric) {
