@@ -1,0 +1,40 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+// Package security attacks the federation in a running landscape (`make test-security`; what is quick and not labelled `long` is part of
+// `make test` as well). Every spec leaves both seeds federated.
+package security_test
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
+)
+
+func TestSecurity(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "Test Security Suite")
+}
+
+// labelLong is for what takes too long for `make test`.
+const labelLong = "long"
+
+var ls *landscape.Landscape
+
+var _ = BeforeSuite(func() {
+	directory := os.Getenv("LANDSCAPE_DIR")
+	Expect(directory).NotTo(BeEmpty(), "LANDSCAPE_DIR must name the state directory of a running landscape: run `make test-security`")
+
+	var err error
+	ls, err = landscape.Load(directory)
+	Expect(err).NotTo(HaveOccurred())
+
+	SetDefaultEventuallyTimeout(2 * time.Minute)
+	SetDefaultEventuallyPollingInterval(500 * time.Millisecond)
+})
