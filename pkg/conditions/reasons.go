@@ -100,6 +100,8 @@ const (
 const (
 	// ReasonHandOverFailing means that the states of the seeds have not been followed up for a minute. The message says why.
 	ReasonHandOverFailing = "HandOverFailing"
+	// ReasonHandOverWaiting means that the garden Prometheus is not there yet. gardener-operator deploys it after the extension.
+	ReasonHandOverWaiting = "HandOverWaiting"
 	// ReasonHandOverRunning means that the states of the seeds are followed up.
 	ReasonHandOverRunning = "HandOverRunning"
 )

@@ -73,12 +73,15 @@ var (
 		"Time of the newest sample of a seed that all replicas of the garden Prometheus have by push, in seconds since the epoch.", []string{constants.LabelSeed}, nil)
 	stateDescription = prometheus.NewDesc("otel_federation_seed_hand_over_state",
 		"State of a seed between pull and push: 1 for the state that it is in.", []string{constants.LabelSeed, "state"}, nil)
+	enabledDescription = prometheus.NewDesc("otel_federation_seed_enabled",
+		"Whether a seed is to push: 1 if it has the extension and nothing speaks against its pushing, 0 otherwise.", []string{constants.LabelSeed}, nil)
 )
 
 // Describe implements [prometheus.Collector].
 func (b *Board) Describe(descriptions chan<- *prometheus.Desc) {
 	descriptions <- lastSampleDescription
 	descriptions <- stateDescription
+	descriptions <- enabledDescription
 }
 
 // Collect implements [prometheus.Collector].
@@ -88,6 +91,11 @@ func (b *Board) Collect(metrics chan<- prometheus.Metric) {
 		return
 	}
 	for _, seed := range federation.Seeds {
+		enabled := 0.0
+		if seed.Enabled {
+			enabled = 1
+		}
+		metrics <- prometheus.MustNewConstMetric(enabledDescription, prometheus.GaugeValue, enabled, seed.Name)
 		metrics <- prometheus.MustNewConstMetric(stateDescription, prometheus.GaugeValue, 1, seed.Name, seed.State)
 		if !seed.Newest.IsZero() {
 			metrics <- prometheus.MustNewConstMetric(lastSampleDescription, prometheus.GaugeValue, float64(seed.Newest.UnixMilli())/1000, seed.Name)

@@ -21,10 +21,14 @@ var _ = Describe("Board", func() {
 		Expect(testutil.CollectAndCount(board)).To(BeZero())
 
 		board.Publish(&Federation{Seeds: []SeedFederation{
-			{Name: "a", State: "Push", Newest: time.UnixMilli(1767268800500)},
+			{Name: "a", State: "Push", Enabled: true, Newest: time.UnixMilli(1767268800500)},
 			{Name: "b", State: "Pull"},
 		}})
 		Expect(testutil.CollectAndCompare(board, strings.NewReader(`
+# HELP otel_federation_seed_enabled Whether a seed is to push: 1 if it has the extension and nothing speaks against its pushing, 0 otherwise.
+# TYPE otel_federation_seed_enabled gauge
+otel_federation_seed_enabled{seed="a"} 1
+otel_federation_seed_enabled{seed="b"} 0
 # HELP otel_federation_seed_hand_over_state State of a seed between pull and push: 1 for the state that it is in.
 # TYPE otel_federation_seed_hand_over_state gauge
 otel_federation_seed_hand_over_state{seed="a",state="Push"} 1

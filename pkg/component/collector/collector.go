@@ -7,6 +7,8 @@
 package collector
 
 import (
+	"strconv"
+
 	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -45,6 +47,13 @@ const (
 	StorageEmptyDir StorageType = "EmptyDir"
 	// StorageMemory keeps the queue in memory: it does not survive anything.
 	StorageMemory StorageType = "None"
+)
+
+const (
+	// goMemoryPercentage is how much of the container's memory limit the Go runtime may use before it collects garbage more often. It is no hard limit.
+	goMemoryPercentage = 30
+	// goMemoryPercentageWithQueue is the same if the queue is kept in memory.
+	goMemoryPercentageWithQueue = 80
 )
 
 // Queue describes the sending queue of an exporter.
@@ -122,6 +131,7 @@ func New(values Values) *otelv1beta1.OpenTelemetryCollector {
 				Replicas:          new(int32(1)),
 				PriorityClassName: values.PriorityClassName,
 				Resources:         values.Resources,
+				Env:               environment(values.Resources, values.Queue),
 				ServiceAccount:    values.ServiceAccountName,
 				PodAnnotations:    values.PodAnnotations,
 				IpFamilyPolicy:    new(corev1.IPFamilyPolicyPreferDualStack),
@@ -147,6 +157,20 @@ func New(values Values) *otelv1beta1.OpenTelemetryCollector {
 	addQueueVolume(&obj.Spec, values.Name, values.Queue)
 	addQueueCheck(&obj.Spec, values.CheckQueueImage, values.Queue)
 	return obj
+}
+
+// environment limits the memory of the Go runtime to a part of the container's memory. The operator would take all of it, and then the
+// heap grows until the file of the queue, which is mapped into memory, has no room left beside it.
+func environment(resources corev1.ResourceRequirements, queue Queue) []corev1.EnvVar {
+	limit, ok := resources.Limits[corev1.ResourceMemory]
+	if !ok {
+		return nil
+	}
+	percentage := int64(goMemoryPercentage)
+	if !queue.Persistent() {
+		percentage = goMemoryPercentageWithQueue
+	}
+	return []corev1.EnvVar{{Name: "GOMEMLIMIT", Value: strconv.FormatInt(limit.Value()*percentage/100, 10)}}
 }
 
 // addQueueCheck lets a new pod begin without the files that the collector could not open. There is no limit of memory: the check needs more of

@@ -98,6 +98,15 @@ var _ = Describe("Collector", func() {
 		}
 	})
 
+	DescribeTable("the memory limit of the Go runtime", func(limits corev1.ResourceList, storage StorageType, expected []corev1.EnvVar) {
+		Expect(New(Values{Resources: corev1.ResourceRequirements{Limits: limits}, Queue: Queue{Storage: storage}}).Spec.Env).To(Equal(expected))
+	},
+		Entry("no limit", corev1.ResourceList{"cpu": resource.MustParse("1")}, StoragePersistentVolume, nil),
+		Entry("room for the file of the queue", corev1.ResourceList{"memory": resource.MustParse("1000Ki")}, StoragePersistentVolume, []corev1.EnvVar{{Name: "GOMEMLIMIT", Value: "307200"}}),
+		Entry("room for the file of the queue on the node", corev1.ResourceList{"memory": resource.MustParse("1000Ki")}, StorageEmptyDir, []corev1.EnvVar{{Name: "GOMEMLIMIT", Value: "307200"}}),
+		Entry("a queue in memory", corev1.ResourceList{"memory": resource.MustParse("1000Ki")}, StorageMemory, []corev1.EnvVar{{Name: "GOMEMLIMIT", Value: "819200"}}),
+	)
+
 	DescribeTable("#MemoryLimiter", func(limits corev1.ResourceList, expected map[string]any) {
 		Expect(MemoryLimiter(corev1.ResourceRequirements{Limits: limits})).To(Equal(expected))
 	},

@@ -232,6 +232,7 @@ func variants() []variant {
 			},
 			expect: func(obj *otelv1beta1.OpenTelemetryCollector) {
 				obj.Spec.Resources.Limits = corev1.ResourceList{"memory": resource.MustParse("1Gi")}
+				obj.Spec.Env = []corev1.EnvVar{{Name: "GOMEMLIMIT", Value: "858993459"}}
 				obj.Spec.Config.Processors.Object["memory_limiter"] = map[string]any{"check_interval": "1s", "limit_mib": 819, "spike_limit_mib": 204}
 			},
 		},

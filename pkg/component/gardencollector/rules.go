@@ -28,6 +28,7 @@ const (
 	metricTokenExpiry  = "otel_federation_seed_token_expiry_timestamp_seconds" // #nosec G101 -- No credential.
 	metricHandOver     = "otel_federation_seed_hand_over_state"
 	metricLatestSample = "otel_federation_seed_last_sample_timestamp_seconds"
+	metricEnabled      = "otel_federation_seed_enabled"
 
 	// intervalsPerReturn is how many intervals there are until pull returns.
 	intervalsPerReturn = 2
@@ -93,9 +94,11 @@ func (g *gardenCollector) seedAlerts() []collector.Alert {
 	return []collector.Alert{
 		{
 			Name: "OTelFederationSeedSilent",
-			// The state tells of seeds that are not pulled, however long they have been silent. The garden part of the extension need not be scraped.
-			Expr: fmt.Sprintf(`time() - (max by (seed) (last_over_time(%s[%s])) or (max by (seed) (%s) and on (seed) %s{state=~"Push|Shadow"} == 1)) > %v`,
-				newestSample, memory, metricLatestSample, metricHandOver, g.values.ReturnAfter.Seconds()),
+			// The state tells of seeds that are not pulled, however long they have been silent. The garden part of the extension need not be
+			// scraped; if it is, it knows of the seeds that are not to push any more, or are gone.
+			Expr: fmt.Sprintf(`time() - (max by (seed) (last_over_time(%[1]s[%[2]s])) or (max by (seed) (%[3]s) and on (seed) %[4]s{state=~"Push|Shadow"} == 1)) > %[5]v`+
+				` and on (seed) (max by (seed) (%[6]s) == 1 or (max by (seed) (last_over_time(%[1]s[%[2]s])) unless on () %[6]s))`,
+				newestSample, memory, metricLatestSample, metricHandOver, g.values.ReturnAfter.Seconds(), metricEnabled),
 			For:     g.interval(),
 			Summary: "Seed {{ $labels.seed }} in landscape {{ $externalLabels.landscape }} does not push any more",
 			Description: fmt.Sprintf("The newest sample that seed {{ $labels.seed }} has pushed is {{ $value | humanizeDuration }} old, more than %s. Its collector, its aggregate Prometheus, "+

@@ -34,7 +34,7 @@ const (
 	consumers = 1
 
 	sendTimeout      = 30 * time.Second
-	maxRetryInterval = 30 * time.Second
+	maxRetryInterval = 5 * time.Second
 )
 
 func (s *seedCollector) config() otelv1beta1.Config {

@@ -130,7 +130,7 @@ func expectedConfig() otelv1beta1.Config {
 				"retry_on_failure": map[string]any{
 					"enabled":          true,
 					"initial_interval": "1s",
-					"max_interval":     "30s",
+					"max_interval":     "5s",
 					"max_elapsed_time": "0s",
 				},
 				"sending_queue": collectortest.SendingQueue(capacity, 1, 20000),
@@ -223,6 +223,7 @@ func variants() []variant {
 			},
 			expect: func(obj *otelv1beta1.OpenTelemetryCollector) {
 				obj.Spec.Resources.Limits = corev1.ResourceList{"memory": resource.MustParse("500Mi")}
+				obj.Spec.Env = []corev1.EnvVar{{Name: "GOMEMLIMIT", Value: "419430400"}}
 				obj.Spec.Config.Processors.Object["memory_limiter"] = map[string]any{"check_interval": "1s", "limit_mib": 400, "spike_limit_mib": 100}
 			},
 		},

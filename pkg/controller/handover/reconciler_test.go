@@ -361,11 +361,15 @@ var _ = Describe("Reconciler", func() {
 		Expect(f.states(ctx)).To(Equal(map[string]configv1alpha1.SeedFederationState{"local": push, "other": returning}))
 	})
 
-	It("should say after a minute that it fails, and why", func() {
+	It("should wait for the garden Prometheus for a while, and say after it that it fails, and why", func() {
 		Expect(f.runtimeClient.Delete(ctx, &resourcesv1alpha1.ManagedResource{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "prometheus-garden"}})).To(Succeed())
 		Expect(f.reconcile(ctx).RequeueAfter).To(Equal(10 * time.Second))
 		Expect(condition()).To(BeNil())
 		f.clock.Step(time.Minute)
+		f.reconcile(ctx)
+		Expect(condition()).To(And(HaveField("Status", gardencorev1beta1.ConditionProgressing), HaveField("Reason", "HandOverWaiting"),
+			HaveField("Message", ContainSubstring("ManagedResource garden/prometheus-garden, which gardener-operator deploys"))))
+		f.clock.Step(14 * time.Minute)
 		f.reconcile(ctx)
 		Expect(condition()).To(And(HaveField("Status", gardencorev1beta1.ConditionFalse), HaveField("Reason", "HandOverFailing"),
 			HaveField("Message", ContainSubstring("ManagedResource garden/prometheus-garden, which gardener-operator deploys"))))

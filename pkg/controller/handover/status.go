@@ -12,6 +12,7 @@ import (
 	"time"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -28,6 +29,8 @@ const (
 	refreshInterval = time.Minute
 	// failurePatience is for how long rounds may fail before a condition says so.
 	failurePatience = time.Minute
+	// creationPatience is for how long the garden Prometheus may be missing until that is a failure: gardener-operator deploys it late.
+	creationPatience = 15 * time.Minute
 )
 
 // statusWriter writes the states of the seeds.
@@ -73,8 +76,12 @@ func (r *Reconciler) setCondition(ctx context.Context, ex *extensionsv1alpha1.Ex
 		if r.status.failing.IsZero() {
 			r.status.failing = r.Clock.Now()
 		}
-		if r.Clock.Since(r.status.failing) < failurePatience {
+		switch failing := r.Clock.Since(r.status.failing); {
+		case failing < failurePatience:
 			return nil
+		case apierrors.IsNotFound(roundErr) && failing < creationPatience:
+			return conditions.Set(ctx, r.Client, r.Clock, ex, conditions.TypeHandOverHealthy, gardencorev1beta1.ConditionProgressing, conditions.ReasonHandOverWaiting,
+				"The seeds are handed over when the garden Prometheus is there: "+roundErr.Error())
 		}
 		return conditions.Set(ctx, r.Client, r.Clock, ex, conditions.TypeHandOverHealthy, gardencorev1beta1.ConditionFalse, conditions.ReasonHandOverFailing,
 			"The states of the seeds are not followed up: "+roundErr.Error())

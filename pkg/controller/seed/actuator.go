@@ -30,10 +30,8 @@ import (
 	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/loader"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/seedcollector"
-	"github.com/gardener/gardener-extension-otel-federation/pkg/conditions"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/drain"
-	"github.com/gardener/gardener-extension-otel-federation/pkg/health"
 )
 
 type actuator struct {
@@ -58,7 +56,7 @@ func newActuator(c client.Client, reader, gardenReader client.Reader, httpClient
 }
 
 // Reconcile deploys the seed collector. It waits for nothing: gardenlet deploys what the collector needs (its operator among
-// it) only after this has succeeded. What is missing is said in the condition CredentialsValid.
+// it) only after this has succeeded. What is missing is said in the condition CredentialsValid, by the controller federationhealth.
 func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extensionsv1alpha1.Extension) error {
 	cfg, err := loader.DecodeSeedFederationConfig(ex.Spec.ProviderConfig)
 	if err != nil {
@@ -69,7 +67,7 @@ func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extension
 		return err
 	}
 
-	destination, token, problem, err := FindDestination(ctx, a.client, a.seedName, ex.Namespace, cfg.Garden)
+	destination, _, problem, err := FindDestination(ctx, a.client, a.seedName, ex.Namespace, cfg.Garden)
 	if err != nil {
 		return err
 	}
@@ -83,7 +81,7 @@ func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extension
 		}
 		if running {
 			// A Secret that vanished must not take a running collector away: what it reads is still mounted.
-			return a.setCredentialsCondition(ctx, ex, health.MissingCredentials(problem, true))
+			return nil
 		}
 	}
 
@@ -95,11 +93,7 @@ func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extension
 	if err := seedcollector.New(a.client, ex.Namespace, *values).Deploy(ctx); err != nil {
 		return fmt.Errorf("failed to deploy the seed collector: %w", err)
 	}
-
-	if destination == nil {
-		return a.setCredentialsCondition(ctx, ex, health.MissingCredentials(problem, false))
-	}
-	return a.setCredentialsCondition(ctx, ex, health.SeedCredentials(a.clock.Now(), destination.Endpoint, token))
+	return nil
 }
 
 // Delete removes the seed collector with its volumes and the copy of the credentials, as soon as the garden pulls again and has got what was
@@ -189,8 +183,4 @@ func (a *actuator) values(cfg *config.SeedFederationConfig, destination *seedcol
 	values.CheckQueueImage = os.Getenv(constants.EnvImage)
 	values.Destination = destination
 	return values, nil
-}
-
-func (a *actuator) setCredentialsCondition(ctx context.Context, ex *extensionsv1alpha1.Extension, verdict health.Verdict) error {
-	return conditions.Set(ctx, a.client, a.clock, ex, conditions.TypeCredentialsValid, verdict.Status, verdict.Reason, verdict.Message)
 }

@@ -31,6 +31,7 @@ import (
 	"github.com/gardener/gardener/pkg/utils/managedresources"
 	. "github.com/gardener/gardener/pkg/utils/test/matchers"
 
+	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/loader"
 	. "github.com/gardener/gardener-extension-otel-federation/pkg/controller/seed"
 	"github.com/gardener/gardener-extension-otel-federation/test/utils/collectortest"
 )
@@ -95,18 +96,15 @@ var _ = Describe("Actuator", func() {
 		Expect(kinds).To(ConsistOf("ConfigMap", "ServiceAccount", "ServiceMonitor", "VerticalPodAutoscaler"))
 	}
 
-	expectCondition := func(status gardencorev1beta1.ConditionStatus, reason, message string) {
+	// expectProblem is what the condition CredentialsValid says.
+	expectProblem := func(message string) {
 		GinkgoHelper()
-		stored := &extensionsv1alpha1.Extension{}
-		Expect(c.Get(ctx, client.ObjectKeyFromObject(ex), stored)).To(Succeed())
-		Expect(stored.Status.Conditions).To(ContainElement(gardencorev1beta1.Condition{
-			Type:               "CredentialsValid",
-			Status:             status,
-			Reason:             reason,
-			Message:            message,
-			LastTransitionTime: metav1.NewTime(now),
-			LastUpdateTime:     metav1.NewTime(now),
-		}))
+		cfg, err := loader.DecodeSeedFederationConfig(ex.Spec.ProviderConfig)
+		Expect(err).NotTo(HaveOccurred())
+		destination, _, problem, err := FindDestination(ctx, c, "my-seed", "garden", cfg.Garden)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(problem).To(Equal(message))
+		Expect(destination == nil).To(Equal(message != ""))
 	}
 
 	provide := func(providerConfig string) {
@@ -130,7 +128,7 @@ var _ = Describe("Actuator", func() {
 			Expect(reconcile()).To(Succeed())
 
 			expectNoCollector()
-			expectCondition("Progressing", "CredentialsMissing", "Credentials for seed my-seed have not been issued yet: is the extension enabled in the Garden?")
+			expectProblem("Credentials for seed my-seed have not been issued yet: is the extension enabled in the Garden?")
 		})
 
 		for _, key := range []string{"endpoint", "token"} {
@@ -141,7 +139,7 @@ var _ = Describe("Actuator", func() {
 				Expect(reconcile()).To(Succeed())
 
 				expectNoCollector()
-				expectCondition("Progressing", "CredentialsMissing", `Secret garden/otel-federation has no key "`+key+
+				expectProblem(`Secret garden/otel-federation has no key "`+key+
 					`": it is a copy of Secret seed-my-seed/otel-federation in the virtual garden, which the garden part of the extension writes.`)
 			})
 		}
@@ -159,7 +157,7 @@ var _ = Describe("Actuator", func() {
 				HaveKeyWithValue("compression", "zstd"),
 			))
 			Expect(targetLabels(collector())).To(Equal(map[string]any{"instance": "p-seed.foo"}))
-			expectCondition("True", "CredentialsAvailable", "Credentials for https://garden.example.com are available. When they expire is not known: the token was not issued by the garden part of the extension.")
+			expectProblem("")
 		})
 
 		It("should name the target after its job if the seed has never been a target of pull", func() {
@@ -182,8 +180,7 @@ var _ = Describe("Actuator", func() {
 			Expect(reconcile()).To(Succeed())
 
 			Expect(managedResource()).To(Equal(before))
-			expectCondition("Progressing", "CredentialsMissing", "Credentials for seed my-seed have not been issued yet: is the extension enabled in the Garden? "+
-				"The collector goes on with what it has; changes of the configuration are not applied until then.")
+			expectProblem("Credentials for seed my-seed have not been issued yet: is the extension enabled in the Garden?")
 		})
 
 		It("should use the garden endpoint of the providerConfig", func() {
@@ -199,19 +196,19 @@ var _ = Describe("Actuator", func() {
 				HaveKeyWithValue("tls", map[string]any{"min_version": "1.2"}),
 			))
 			Expect(targetLabels(collector())).To(Equal(map[string]any{"instance": "prometheus-aggregate"}))
-			expectCondition("True", "CredentialsAvailable", "Credentials for https://other.example.com are available. When they expire is not known: the token was not issued by the garden part of the extension.")
+			expectProblem("")
 		})
 
 		It("should say which Secret the providerConfig names in vain", func() {
 			provide(`"garden":{"endpoint":"https://other.example.com","tokenSecretRef":{"name":"mine"}}`)
 			Expect(reconcile()).To(Succeed())
 			expectNoCollector()
-			expectCondition("Progressing", "CredentialsMissing", `Secret garden/mine, which spec.providerConfig.garden.tokenSecretRef names, does not exist: create it with the key "token", and reconcile the Extension again (annotation gardener.cloud/operation=reconcile).`)
+			expectProblem(`Secret garden/mine, which spec.providerConfig.garden.tokenSecretRef names, does not exist: create it with the key "token", and reconcile the Extension again (annotation gardener.cloud/operation=reconcile).`)
 
 			Expect(c.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "mine", Namespace: "garden"}})).To(Succeed())
 			Expect(reconcile()).To(Succeed())
 			expectNoCollector()
-			expectCondition("Progressing", "CredentialsMissing", `Secret garden/mine, which spec.providerConfig.garden.tokenSecretRef names, has no key "token".`)
+			expectProblem(`Secret garden/mine, which spec.providerConfig.garden.tokenSecretRef names, has no key "token".`)
 		})
 
 		It("should name the wrong field of the providerConfig and change nothing", func() {

@@ -61,10 +61,12 @@ var _ = Describe("Seed controller", func() {
 		extension.DeployAndWait(ctx, configKind, nil)
 
 		Expect(extension.Get(ctx, Default).Status.LastOperation.State).To(Equal(gardencorev1beta1.LastOperationStateSucceeded))
-		condition := credentialsCondition(extension.Get(ctx, Default))
-		Expect(condition.Status).To(Equal(gardencorev1beta1.ConditionProgressing))
-		Expect(condition.Reason).To(Equal(conditions.ReasonCredentialsMissing))
-		Expect(condition.Message).To(ContainSubstring("seed " + seedName))
+		Eventually(ctx, func(g Gomega) {
+			condition := credentialsCondition(extension.Get(ctx, g))
+			g.Expect(condition.Status).To(Equal(gardencorev1beta1.ConditionProgressing))
+			g.Expect(condition.Reason).To(Equal(conditions.ReasonCredentialsMissing))
+			g.Expect(condition.Message).To(ContainSubstring("seed " + seedName))
+		}).Should(Succeed())
 
 		Expect(framework.ObjectOf[*monitoringv1.ServiceMonitor](ctx, Default, cluster.Client, constants.SeedCollectorName)).NotTo(BeNil())
 		Expect(framework.ObjectOf[*monitoringv1.PrometheusRule](ctx, Default, cluster.Client, constants.SeedCollectorName)).To(BeNil())
