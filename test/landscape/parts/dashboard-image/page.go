@@ -31,7 +31,7 @@ const (
 var (
 	dark  = color.Gray{Y: 0x24}
 	gray  = color.Gray{Y: 0x60}
-	light = color.Gray{Y: 0xda}
+	light = color.Gray{Y: 0xe6}
 	frame = color.Gray{Y: 0xb8}
 )
 

@@ -31,16 +31,16 @@ const (
 	maxSeries = 8
 )
 
-// palette are colours that can be told apart on white.
+// palette are colours that can be told apart on white. Red is the last one, because it looks like an error.
 var palette = []color.Color{
 	color.RGBA{R: 0x2f, G: 0x6d, B: 0xb3, A: 0xff}, // blue
 	color.RGBA{R: 0xee, G: 0x85, B: 0x1c, A: 0xff}, // orange
 	color.RGBA{R: 0x3f, G: 0x99, B: 0x4b, A: 0xff}, // green
-	color.RGBA{R: 0xcf, G: 0x3c, B: 0x3f, A: 0xff}, // red
 	color.RGBA{R: 0x8a, G: 0x5f, B: 0xb8, A: 0xff}, // purple
 	color.RGBA{R: 0x2a, G: 0xa5, B: 0xa8, A: 0xff}, // teal
 	color.RGBA{R: 0xc7, G: 0x5d, B: 0x9c, A: 0xff}, // pink
 	color.RGBA{R: 0x8c, G: 0x60, B: 0x46, A: 0xff}, // brown
+	color.RGBA{R: 0xcf, G: 0x3c, B: 0x3f, A: 0xff}, // red
 }
 
 // colors are the colours of names, which are the same in all graphs, as far as no graph has two names of one colour.
@@ -157,7 +157,8 @@ func (p graphPanel) plot(start, end float64) (*plot.Plot, error) {
 	result.X.Tick.Marker = plot.ConstantTicks(timeTicks(start, end))
 
 	grid := plotter.NewGrid()
-	grid.Horizontal.Color, grid.Vertical.Color = light, light
+	grid.Horizontal = draw.LineStyle{Color: light, Width: 1}
+	grid.Vertical = grid.Horizontal
 	result.Add(grid)
 	for i, s := range p.series {
 		for _, part := range s.parts {
