@@ -37,6 +37,7 @@ help: ## Show this help.
 .PHONY: up
 up: landscape-binaries ## Run a landscape with this extension on this machine (SEEDS=2, SERIES=2000).
 	@$(LANDSCAPE) up --dir $(LANDSCAPE_DIR) --seeds $(SEEDS) --corpus-series $(SERIES) --scrape-interval $(SCRAPE_INTERVAL)
+	@bash hack/dashboard-image.sh $(LANDSCAPE) $(LANDSCAPE_DIR) if-missing || echo "The dashboard could not be drawn. The landscape is up all the same."
 
 .PHONY: status
 status: ## Show the state of the landscape.
@@ -46,6 +47,10 @@ status: ## Show the state of the landscape.
 .PHONY: down
 down: ## Stop the landscape.
 	@test ! -x $(LANDSCAPE) || $(LANDSCAPE) down --dir $(LANDSCAPE_DIR)
+
+.PHONY: dashboard-image
+dashboard-image: landscape-binaries ## Draw the dashboard of the garden, with the data of the running landscape, for the docs.
+	@bash hack/dashboard-image.sh $(LANDSCAPE) $(LANDSCAPE_DIR) always
 
 .PHONY: landscape-binaries
 landscape-binaries: build ## Build the programs of the landscape, as far as they are missing or their pins have changed.

@@ -5,7 +5,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 # Checks the format of the Go files, runs go vet and golangci-lint, and checks that the generated files are up to date.
-# Usage: hack/check.sh [packages], by default all packages of the module.
+# Usage: hack/check.sh [packages], by default all packages, also those of the module that draws dashboards.
 # CHECK_GENERATE=false leaves out the check of the generated files.
 
 set -o errexit
@@ -25,7 +25,7 @@ source hack/tools/tools.sh
 
 require_tools goimports golangci-lint
 
-# go list rather than find: it leaves out the modules below test/landscape/parts and the directories bin and .landscape.
+# go list rather than find: it leaves out the modules below test/landscape/parts, of which one has code (see below), and the directories bin and .landscape.
 echo "> Check the format (gofmt, goimports)"
 directories="$(go list -f '{{.Dir}}' "${packages[@]}")"
 unformatted="$(
@@ -51,6 +51,22 @@ export GOLANGCI_LINT_CACHE="${PWD}/bin/cache/golangci-lint"
 
 echo "> Lint"
 GOFLAGS="${GOFLAGS:--trimpath}" "${TOOLS_BIN_DIR}/golangci-lint" run "${packages[@]}"
+
+if [[ $# -eq 0 ]]; then
+  (
+    cd test/landscape/parts/dashboard-image
+    echo "> Check ${PWD##*/}"
+    unformatted="$("${TOOLS_BIN_DIR}/goimports" -l ./*.go)"
+    if [[ -n "${unformatted}" ]]; then
+      echo "These files are not formatted, run bin/tools/goimports -w on them:" >&2
+      echo "${unformatted}" >&2
+      exit 1
+    fi
+    go mod tidy -diff
+    GOFLAGS="${GOFLAGS:--trimpath}" go vet ./...
+    GOFLAGS="${GOFLAGS:--trimpath}" "${TOOLS_BIN_DIR}/golangci-lint" run ./...
+  )
+fi
 
 if [[ "${CHECK_GENERATE:-true}" == "true" ]]; then
   hack/check-generate.sh

@@ -4,7 +4,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-# Formats the Go files of this module.
+# Formats the Go files of this module, and of the one that draws dashboards.
 
 set -o errexit
 set -o nounset
@@ -16,6 +16,9 @@ source hack/tools/tools.sh
 
 require_tools goimports
 
-go list -f '{{.Dir}}' ./... | while read -r directory; do
+{
+  go list -f '{{.Dir}}' ./...
+  go list -C test/landscape/parts/dashboard-image -f '{{.Dir}}' ./...
+} | while read -r directory; do
   find "${directory}" -maxdepth 1 -name '*.go' ! -name 'zz_generated.*'
 done | xargs --no-run-if-empty "${TOOLS_BIN_DIR}/goimports" -w

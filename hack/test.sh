@@ -42,4 +42,8 @@ parallel=2
 
 # shellcheck disable=SC2086 # A list of packages.
 go test -timeout="${timeout}" -p="${parallel}" ${packages} | grep -v '\[no test files\]'
+if [[ "${kind}" == "unit" ]]; then
+  # A module of its own.
+  go test -C test/landscape/parts/dashboard-image -timeout="${timeout}" ./...
+fi
 echo "> The ${kind} tests took $(( (SECONDS - started + 30) / 60 )) minutes ($(( SECONDS - started )) seconds)"

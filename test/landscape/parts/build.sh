@@ -4,8 +4,9 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-# Builds the third-party programs of the local landscape from the Go modules that are pinned beside this script into
-# bin/landscape: only what is missing or whose pin has changed, one at a time.
+# Builds the programs of the local landscape that have a Go module of their own beside this script into bin/landscape: those of
+# third parties, whose versions the modules pin, and the one that draws dashboards, whose libraries nothing else needs. Only what
+# is missing or whose pin has changed, one at a time.
 
 set -o errexit
 set -o nounset
@@ -32,11 +33,12 @@ programs=(
   "gardener-admission-controller gardener             github.com/gardener/gardener/cmd/gardener-admission-controller"
   "opentelemetry-operator     opentelemetry-operator  github.com/open-telemetry/opentelemetry-operator"
   "otelcol                    collector               -"
+  "dashboard-image            dashboard-image         ."
 )
 
 export CGO_ENABLED=0
 # The modules beside this script must not be changed by building them.
-export GOFLAGS="-trimpath -mod=readonly"
+export GOFLAGS="-trimpath -buildvcs=false -mod=readonly"
 export GOWORK=off
 
 # linker_flags prints the linker flags of a module. Kubernetes' and Gardener's programs are told their version.
@@ -56,12 +58,14 @@ linker_flags() {
   fi
 }
 
-# pin prints what identifies how a program of a module is built: its version and the linker flags.
+# pin prints what identifies how a program of a module is built: its version, the code that is here, and the linker flags.
 pin() {
-  local files=("$parts_dir/$1/go.mod" "$parts_dir/$1/go.sum")
-  if [[ -f "$parts_dir/$1/manifest.yaml" ]]; then
-    files+=("$parts_dir/$1/manifest.yaml")
-  fi
+  local file files=("$parts_dir/$1/go.mod" "$parts_dir/$1/go.sum")
+  for file in "$parts_dir/$1/manifest.yaml" "$parts_dir/$1"/*.go; do
+    if [[ -f "$file" && "$file" != *_test.go ]]; then
+      files+=("$file")
+    fi
+  done
   (cat "${files[@]}" && linker_flags "$1") | sha256sum | cut -d ' ' -f 1
 }
 
@@ -124,7 +128,7 @@ builder_pid=""
 trap '[[ -z "$builder_pid" ]] || kill "$builder_pid" 2>/dev/null || true' EXIT
 trap 'exit 130' INT TERM
 
-echo "Building ${#outdated[@]} of ${#programs[@]} third-party programs into bin/landscape (only once, until their version changes)." >&2
+echo "Building ${#outdated[@]} of ${#programs[@]} programs into bin/landscape (only once, until their version changes)." >&2
 for i in "${!outdated[@]}"; do
   read -r binary module package <<<"${outdated[$i]}"
   text="[$((i + 1))/${#outdated[@]}] building $binary"
