@@ -160,8 +160,8 @@ func (b *addressBook) nameOf(address netip.Addr, port uint16, clusterName string
 	case bytes[3] == 2 && index == cluster.IndexRuntime:
 		return outside
 	default:
-		// What connects through a Service comes from the node, and so does the gateway.
-		return netpol.Flow{Peer: fromNode, Port: fmt.Sprintf("%s:%d", address, port)}
+		// What connects through a Service comes from the node, and so does the gateway. There is nothing there to connect to.
+		return netpol.Flow{Peer: fromNode, Port: fmt.Sprintf("TCP/%d", port)}
 	}
 }
 

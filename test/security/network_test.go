@@ -21,7 +21,6 @@ import (
 // Why something is allowed that is not seen in a landscape.
 const (
 	becauseDNS       = "DNS is asked by UDP, which leaves no trace"
-	becauseDeletion  = "only a deletion, and less replicas, ask the collectors what is left in their queues"
 	becauseScrapers  = "Gardener's label is for all Prometheis of a seed, and prometheus-seed scrapes pods by their annotations; there is none here"
 	becauseTLS       = "with Gardener's feature gate IstioTLSTermination the virtual garden is reached through its ingress gateway"
 	becauseAnywhere  = "where the garden is seen from the seed: the pods have the same labels in every seed"
@@ -58,7 +57,7 @@ var neededFlows = map[string]flows{
 			flow{workloadGardenGateway, "TCP/9443", becauseTLS},
 			flow{workloadSeedGateway, "TCP/9443", becauseTLS},
 			flow{nsGarden + "/prometheus-garden", "TCP/9090", ""},
-			flow{nsGarden + "/" + constants.GardenCollectorName, "TCP/8888", becauseDeletion},
+			flow{nsGarden + "/" + constants.GardenCollectorName, "TCP/8888", ""},
 		),
 		ingress: []flow{
 			{netpol.Anywhere, "TCP/10250", becauseAPIServer},
@@ -70,7 +69,7 @@ var neededFlows = map[string]flows{
 		ingress: []flow{
 			{workloadGardenGateway, "TCP/4318", ""},
 			{nsGarden + "/prometheus-garden", "TCP/8888", ""},
-			{gardener.NamespaceRuntimeExtension + "/" + gardener.GardenExtensionDeployment, "TCP/8888", becauseDeletion},
+			{gardener.NamespaceRuntimeExtension + "/" + gardener.GardenExtensionDeployment, "TCP/8888", ""},
 		},
 	},
 	"the deployment of the seed that is the runtime cluster": {
@@ -112,7 +111,7 @@ var (
 		{workloadSeedGateway, "TCP/9443", becauseAnywhere},
 		{netpol.Addresses("allow-to-public-networks"), netpol.AnyPort, becauseAnywhere},
 		{netpol.Addresses("allow-to-private-networks"), netpol.AnyPort, becauseAnywhere},
-		{nsGarden + "/" + constants.SeedCollectorName, "TCP/8888", becauseDeletion},
+		{nsGarden + "/" + constants.SeedCollectorName, "TCP/8888", ""},
 	}
 	seedDeploymentIngress = []flow{
 		{nsGarden + "/prometheus-aggregate", "TCP/8080", becauseExtension},
@@ -121,7 +120,7 @@ var (
 	seedCollectorIngress = []flow{
 		{nsGarden + "/prometheus-aggregate", "TCP/8888", ""},
 		{workloadSeedPrometheus, "TCP/8888", becauseScrapers},
-		{gardener.NamespaceSeedExtension + "/" + gardener.SeedExtensionDeployment, "TCP/8888", becauseDeletion},
+		{gardener.NamespaceSeedExtension + "/" + gardener.SeedExtensionDeployment, "TCP/8888", ""},
 	}
 )
 
@@ -198,9 +197,11 @@ func expectOtherSide(pods []netpol.Pod, peer string, direction func(netpol.Pod) 
 		fmt.Sprintf("%s does not allow a flow with %s", peer, want.Peer))
 }
 
-// unseen returns the flows that have not been seen, but for those that need not be.
+// unseen returns the flows that have not been seen, but for those that need not be. The ingress gateway of the landscape is a process of the
+// node.
 func unseen(list []flow, seen []netpol.Flow) []flow {
 	return slices.DeleteFunc(slices.Clone(list), func(f flow) bool {
-		return f.because != "" || slices.Contains(seen, netpol.Flow{Peer: f.peer, Port: f.port})
+		return f.because != "" || slices.Contains(seen, netpol.Flow{Peer: f.peer, Port: f.port}) ||
+			f.peer == workloadGardenGateway && slices.Contains(seen, netpol.Flow{Peer: fromNode, Port: f.port})
 	})
 }
