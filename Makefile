@@ -28,6 +28,12 @@ PULL         ?=
 PUSH         ?=
 PARITY_FLAGS ?=
 
+# How long `make fuzz` runs each fuzz test.
+FUZZ_TIME ?= 30s
+# A file into which `make sast` writes a report, and the database of `make govulncheck`.
+SAST_REPORT ?=
+VULNDB      ?=
+
 .PHONY: help
 help: ## Show this help.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -101,6 +107,14 @@ format: ## Format the Go files.
 check: ## Check format, vet, lint, and that generated files are up to date.
 	@bash hack/check.sh
 
+.PHONY: sast
+sast: ## Look for insecure code (SAST_REPORT=file writes a report in SARIF).
+	@bash hack/sast.sh $(SAST_REPORT)
+
+.PHONY: govulncheck
+govulncheck: ## Look for known vulnerabilities in what the extension calls (VULNDB=url of a mirror of the database).
+	@VULNDB="$(VULNDB)" bash hack/govulncheck.sh
+
 ##### Tests
 
 .PHONY: test
@@ -134,6 +148,10 @@ test-faults: landscape-binaries ## Inject faults and look for every sample after
 .PHONY: test-security
 test-security: landscape-binaries ## Attack the federation in a landscape of its own (takes longer, `make test` has its quick part).
 	@LABELS='long || !long' bash hack/test-landscape.sh $(LANDSCAPE) $(LANDSCAPE_TEST_DIR) test/security 40
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz test for FUZZ_TIME=30s; `make test-unit` runs what they have found before.
+	@bash hack/fuzz.sh $(FUZZ_TIME)
 
 .PHONY: clean
 clean: down ## Stop the landscape and remove what was built.

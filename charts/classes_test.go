@@ -30,8 +30,12 @@ type class struct {
 var (
 	seed = class{
 		name: "gardener-extension-otel-federation", namespace: seedNamespace, extensionClass: "seed", priorityClassName: "gardener-system-900",
-		values:           seedValues,
-		args:             []string{"--gardener-version=v1.150.0"},
+		values: seedValues,
+		args:   []string{"--gardener-version=v1.150.0"},
+		objects: []string{
+			"NetworkPolicy/garden/prometheus-aggregate-to-gardener-extension-otel-federation",
+			"NetworkPolicy/" + seedNamespace + "/gardener-extension-otel-federation-from-prometheus-aggregate",
+		},
 		availabilityType: "controller",
 		replicas:         1,
 	}

@@ -46,6 +46,36 @@ var _ = Describe("NetworkPolicies", func() {
 		})
 	}
 
+	It("should let the aggregate Prometheus scrape the pods of the seed part, in both directions, if it scrapes them at all", func() {
+		var (
+			objects   = render(seedNamespace, seedValues())
+			own       = metav1.LabelSelector{MatchLabels: objects.service(seedNamespace, seed.name).Spec.Selector}
+			aggregate = metav1.LabelSelector{MatchLabels: map[string]string{"prometheus": "aggregate"}}
+			ports     = []networkingv1.NetworkPolicyPort{{Port: new(intstr.FromInt32(8080)), Protocol: new(corev1.ProtocolTCP)}}
+		)
+
+		Expect(get[*networkingv1.NetworkPolicy](objects, "NetworkPolicy", seedNamespace, seed.name+"-from-prometheus-aggregate").Spec).To(Equal(networkingv1.NetworkPolicySpec{
+			PodSelector: own,
+			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
+			Ingress: []networkingv1.NetworkPolicyIngressRule{{
+				From:  []networkingv1.NetworkPolicyPeer{{NamespaceSelector: namespaced(gardenNamespace), PodSelector: &aggregate}},
+				Ports: ports,
+			}},
+		}))
+		Expect(get[*networkingv1.NetworkPolicy](objects, "NetworkPolicy", gardenNamespace, "prometheus-aggregate-to-"+seed.name).Spec).To(Equal(networkingv1.NetworkPolicySpec{
+			PodSelector: aggregate,
+			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress},
+			Egress: []networkingv1.NetworkPolicyEgressRule{{
+				To:    []networkingv1.NetworkPolicyPeer{{NamespaceSelector: namespaced(seedNamespace), PodSelector: &own}},
+				Ports: ports,
+			}},
+		}))
+
+		off := render(seedNamespace, seedValues(), map[string]any{"metrics": map[string]any{"enableScraping": false}})
+		Expect(off).NotTo(HaveKey("NetworkPolicy/" + gardenNamespace + "/prometheus-aggregate-to-" + seed.name))
+		Expect(off).NotTo(HaveKey("NetworkPolicy/" + seedNamespace + "/" + seed.name + "-from-prometheus-aggregate"))
+	})
+
 	It("should let the pods of the garden part ask the garden Prometheus, in both directions", func() {
 		var (
 			objects    = render(runtimeNamespace, runtimeValues())

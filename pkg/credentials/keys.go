@@ -74,8 +74,9 @@ func ParseSigningKey(secret *corev1.Secret) (*SigningKey, error) {
 
 // KeyID returns the id of a public key: its SHA-256 thumbprint (RFC 7638).
 func KeyID(key *rsa.PublicKey) (string, error) {
-	if key == nil {
-		return "", errors.New("public key is nil")
+	// The library would panic.
+	if key == nil || key.N == nil || key.N.Sign() <= 0 || key.E <= 0 {
+		return "", errors.New("the public key is no RSA key")
 	}
 	thumbprint, err := (&jose.JSONWebKey{Key: key}).Thumbprint(crypto.SHA256)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/api"
@@ -92,6 +93,9 @@ func (q *querier) query(ctx context.Context, query string) (model.Vector, error)
 	vector, ok := value.(model.Vector)
 	if !ok {
 		return nil, fmt.Errorf("the garden Prometheus at %s answers query %s by a %s, not a vector", q.url, query, value.Type())
+	}
+	if slices.Contains(vector, nil) {
+		return nil, fmt.Errorf("the garden Prometheus at %s answers query %s by a vector with something that is no sample", q.url, query)
 	}
 	return vector, nil
 }

@@ -47,7 +47,7 @@ type ScrapeConfiguration struct {
 
 // GardenEndpoint says where and with which credentials the seed collector pushes.
 type GardenEndpoint struct {
-	// Endpoint is the URL to push to: scheme `https`, host and, if needed, port; no path, user, query or fragment.
+	// Endpoint is the URL to push to: scheme `https` (or `http`, see `plainHTTP`), host and, if needed, port; no path, user, query or fragment.
 	Endpoint string
 	// CABundle is the PEM bundle of the certificate authorities that verify the endpoint.
 	CABundle *string
@@ -55,6 +55,9 @@ type GardenEndpoint struct {
 	TokenSecretRef corev1.LocalObjectReference
 	// Instance is the value of the label `instance` under which the garden knows the seed's aggregate Prometheus.
 	Instance *string
+	// PlainHTTP tells whether the endpoint may have the scheme `http`, if it is a Service of the cluster: its host must be of the form
+	// `<name>.<namespace>.svc`, perhaps followed by the domain of the cluster. What is sent, the token included, can then be read on its way.
+	PlainHTTP *bool
 }
 
 // CompressionConfiguration configures the compression of requests.

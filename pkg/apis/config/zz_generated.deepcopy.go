@@ -87,6 +87,11 @@ func (in *GardenEndpoint) DeepCopyInto(out *GardenEndpoint) {
 		*out = new(string)
 		**out = **in
 	}
+	if in.PlainHTTP != nil {
+		in, out := &in.PlainHTTP, &out.PlainHTTP
+		*out = new(bool)
+		**out = **in
+	}
 	return
 }
 

@@ -13,6 +13,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	resourcesv1alpha1 "github.com/gardener/gardener/pkg/apis/resources/v1alpha1"
+	"github.com/gardener/gardener/pkg/utils"
 )
 
 const (
@@ -114,7 +117,7 @@ func New(values Values) *otelv1beta1.OpenTelemetryCollector {
 		ObjectMeta: metav1.ObjectMeta{
 			Name:        values.Name,
 			Namespace:   values.Namespace,
-			Labels:      values.Labels,
+			Labels:      utils.MergeStringMaps(values.Labels, noToken()),
 			Annotations: values.Annotations,
 		},
 		Spec: otelv1beta1.OpenTelemetryCollectorSpec{
@@ -171,6 +174,13 @@ func environment(resources corev1.ResourceRequirements, queue Queue) []corev1.En
 		percentage = goMemoryPercentageWithQueue
 	}
 	return []corev1.EnvVar{{Name: "GOMEMLIMIT", Value: strconv.FormatInt(limit.Value()*percentage/100, 10)}}
+}
+
+// noToken keeps gardener-resource-manager from mounting a token of the ServiceAccount, as it does by default into pods whose ServiceAccount
+// asks for none (pkg/resourcemanager/webhook/projectedtokenmount in github.com/gardener/gardener v1.150.0). The collectors ask no API server
+// for anything, so that a token would only be something to steal.
+func noToken() map[string]string {
+	return map[string]string{resourcesv1alpha1.ProjectedTokenSkip: "true"}
 }
 
 // addQueueCheck lets a new pod begin without the files that the collector could not open. There is no limit of memory: the check needs more of

@@ -39,8 +39,11 @@ func PodSelector(name string) map[string]string {
 
 // OpenTelemetryCollector returns the expected frame of a collector of the given component.
 func OpenTelemetryCollector(name, component, image string) *otelv1beta1.OpenTelemetryCollector {
+	labels := ObjectLabels(component)
+	labels["projected-token-mount.resources.gardener.cloud/skip"] = "true"
+
 	return &otelv1beta1.OpenTelemetryCollector{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: Namespace, Labels: ObjectLabels(component)},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: Namespace, Labels: labels},
 		Spec: otelv1beta1.OpenTelemetryCollectorSpec{
 			Mode:            "statefulset",
 			UpgradeStrategy: "none",

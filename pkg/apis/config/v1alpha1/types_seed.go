@@ -65,7 +65,7 @@ type ScrapeConfiguration struct {
 
 // GardenEndpoint says where and with which credentials the seed collector pushes.
 type GardenEndpoint struct {
-	// Endpoint is the URL to push to: scheme `https`, host and, if needed, port; no path, user, query or fragment.
+	// Endpoint is the URL to push to: scheme `https` (or `http`, see `plainHTTP`), host and, if needed, port; no path, user, query or fragment.
 	Endpoint string `json:"endpoint"`
 	// CABundle is the PEM bundle of the certificate authorities that verify the endpoint.
 	// Default: the certificate authorities of the system.
@@ -77,6 +77,11 @@ type GardenEndpoint struct {
 	// Default: the one that Gardener's own federation would use.
 	// +optional
 	Instance *string `json:"instance,omitempty"`
+	// PlainHTTP tells whether the endpoint may have the scheme `http`, if it is a Service of the cluster: its host must be of the form
+	// `<name>.<namespace>.svc`, perhaps followed by the domain of the cluster. What is sent, the token included, can then be read on its way.
+	// Default: false.
+	// +optional
+	PlainHTTP *bool `json:"plainHTTP,omitempty"`
 }
 
 // CompressionConfiguration configures the compression of requests.

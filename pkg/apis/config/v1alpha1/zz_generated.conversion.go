@@ -191,6 +191,7 @@ func autoConvert_v1alpha1_GardenEndpoint_To_config_GardenEndpoint(in *GardenEndp
 	out.CABundle = (*string)(unsafe.Pointer(in.CABundle))
 	out.TokenSecretRef = in.TokenSecretRef
 	out.Instance = (*string)(unsafe.Pointer(in.Instance))
+	out.PlainHTTP = (*bool)(unsafe.Pointer(in.PlainHTTP))
 	return nil
 }
 
@@ -204,6 +205,7 @@ func autoConvert_config_GardenEndpoint_To_v1alpha1_GardenEndpoint(in *config.Gar
 	out.CABundle = (*string)(unsafe.Pointer(in.CABundle))
 	out.TokenSecretRef = in.TokenSecretRef
 	out.Instance = (*string)(unsafe.Pointer(in.Instance))
+	out.PlainHTTP = (*bool)(unsafe.Pointer(in.PlainHTTP))
 	return nil
 }
 

@@ -17,11 +17,17 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config"
 )
 
-const minScrapeInterval = time.Second
+const (
+	minScrapeInterval = time.Second
+
+	schemeHTTP  = "http"
+	schemeHTTPS = "https"
+)
 
 var compressionAlgorithms = []config.CompressionAlgorithm{
 	config.CompressionZstd,
@@ -98,9 +104,13 @@ func validateSelectors(cfg *config.SeedFederationConfig, fldPath *field.Path) fi
 func validateGardenEndpoint(garden *config.GardenEndpoint, fldPath *field.Path) field.ErrorList {
 	var allErrs field.ErrorList
 
-	allErrs = append(allErrs, validateEndpoint(garden.Endpoint, fldPath.Child("endpoint"))...)
+	allErrs = append(allErrs, validateEndpoint(garden.Endpoint, ptr.Deref(garden.PlainHTTP, false), fldPath.Child("endpoint"))...)
 
 	if garden.CABundle != nil {
+		if strings.HasPrefix(garden.Endpoint, schemeHTTP+":") {
+			allErrs = append(allErrs, field.Forbidden(fldPath.Child("caBundle"), "must not be set for the scheme http"))
+		}
+
 		allErrs = append(allErrs, validateCABundle(*garden.CABundle, fldPath.Child("caBundle"))...)
 	}
 
@@ -120,8 +130,9 @@ func validateGardenEndpoint(garden *config.GardenEndpoint, fldPath *field.Path) 
 	return allErrs
 }
 
-// validateEndpoint reveals no credentials that somebody may have written into the URL.
-func validateEndpoint(endpoint string, fldPath *field.Path) field.ErrorList {
+// validateEndpoint reveals no credentials that somebody may have written into the URL. Without TLS nothing may leave the cluster, whatever the
+// user says: the token could be read, and the garden could be anybody.
+func validateEndpoint(endpoint string, plainHTTP bool, fldPath *field.Path) field.ErrorList {
 	if endpoint == "" {
 		return field.ErrorList{field.Required(fldPath, "must be the URL of the garden's endpoint")}
 	}
@@ -140,7 +151,8 @@ func validateEndpoint(endpoint string, fldPath *field.Path) field.ErrorList {
 		violated bool
 		message  string
 	}{
-		{u.Scheme != "https", "must have the scheme https"},
+		{u.Scheme != schemeHTTPS && (u.Scheme != schemeHTTP || !plainHTTP), "must have the scheme https"},
+		{u.Scheme == schemeHTTP && plainHTTP && !isServiceHost(u.Hostname()), "must be a Service of the cluster for the scheme http: <name>.<namespace>.svc"},
 		{!isHost(u.Hostname()), "must have a valid host name or IP address"},
 		{!isPort(u.Host, u.Port()), "must have a valid port, or none"},
 		{u.Path != "" || u.Opaque != "", "must not have a path"},
@@ -158,6 +170,13 @@ func validateEndpoint(endpoint string, fldPath *field.Path) field.ErrorList {
 
 func isHost(host string) bool {
 	return net.ParseIP(host) != nil || len(utilvalidation.IsDNS1123Subdomain(host)) == 0
+}
+
+// isServiceHost tells whether a host is the name of a Service, which DNS resolves within the cluster only.
+func isServiceHost(host string) bool {
+	parts := strings.Split(host, ".")
+
+	return isHost(host) && (len(parts) == 3 || len(parts) > 3 && strings.HasSuffix(host, ".cluster.local")) && parts[2] == "svc"
 }
 
 func isPort(hostPort, port string) bool {

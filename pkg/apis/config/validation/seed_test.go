@@ -145,6 +145,33 @@ var _ = Describe("#ValidateSeedFederationConfig", func() {
 			Entry("empty fragment", "https://a.example.com#", field.ErrorTypeInvalid, "must not have a fragment"),
 		)
 
+		DescribeTable("endpoint without TLS",
+			func(endpoint string, plainHTTP *bool, details ...string) {
+				cfg.Garden.Endpoint, cfg.Garden.PlainHTTP = endpoint, plainHTTP
+				var matchers []gomegatypes.GomegaMatcher
+				for _, detail := range details {
+					matchers = append(matchers, failure(field.ErrorTypeInvalid, "garden.endpoint", detail))
+				}
+				Expect(ValidateSeedFederationConfig(cfg, rootPath)).To(all(matchers...))
+			},
+			Entry("Service", "http://otlp.garden.svc:4318", new(true)),
+			Entry("Service with its domain", "http://otlp.garden.svc.cluster.local", new(true)),
+			Entry("TLS nevertheless", "https://a.example.com", new(true)),
+			Entry("Service, not wanted", "http://otlp.garden.svc", new(false), "scheme https"),
+			Entry("Service, nothing said", "http://otlp.garden.svc", nil, "scheme https"),
+			Entry("WAN", "http://a.example.com", new(true), "Service of the cluster"),
+			Entry("address", "http://192.0.2.1", new(true), "Service of the cluster"),
+			Entry("IPv6 address", "http://[2001:db8::1]", new(true), "Service of the cluster"),
+			Entry("short name of a Service", "http://otlp", new(true), "Service of the cluster"),
+			Entry("host that looks like a Service", "http://otlp.garden.svc.example.com", new(true), "Service of the cluster"),
+			Entry("another scheme", "ftp://otlp.garden.svc", new(true), "scheme https"),
+		)
+
+		It("should refuse a CA bundle without TLS, which would verify nothing", func() {
+			cfg.Garden.Endpoint, cfg.Garden.PlainHTTP, cfg.Garden.CABundle = "http://otlp.garden.svc", new(true), new(certificatePEM())
+			Expect(ValidateSeedFederationConfig(cfg, rootPath)).To(all(failure(field.ErrorTypeForbidden, "garden.caBundle", "scheme http")))
+		})
+
 		It("should name every flaw of an endpoint without a scheme", func() {
 			cfg.Garden.Endpoint = "otel-federation.example.com"
 
