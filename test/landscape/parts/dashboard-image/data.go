@@ -24,6 +24,7 @@ const (
 // graph is a panel with what is to be drawn in it.
 type graph struct {
 	panel
+
 	series []series
 }
 

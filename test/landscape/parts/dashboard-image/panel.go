@@ -69,6 +69,7 @@ func (c colors) of(all []series) []color.Color {
 // graphPanel is a graph with all that is needed to draw it.
 type graphPanel struct {
 	graph
+
 	colors []color.Color
 	legend [][]entry
 }
