@@ -124,7 +124,7 @@ func expectedConfig() otelv1beta1.Config {
 		}},
 		Processors: &otelv1beta1.AnyConfig{Object: map[string]any{
 			"memory_limiter": map[string]any{"check_interval": "1s", "limit_percentage": 80, "spike_limit_percentage": 20},
-			"filter/type": map[string]any{"error_mode": "propagate", "metric_conditions": []any{"metric.type != METRIC_DATA_TYPE_GAUGE"}},
+			"filter/type":    map[string]any{"error_mode": "propagate", "metric_conditions": []any{"metric.type != METRIC_DATA_TYPE_GAUGE"}},
 			"transform/resource": map[string]any{
 				"error_mode": "propagate",
 				"metric_statements": []any{
