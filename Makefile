@@ -130,7 +130,7 @@ test-integration: landscape-binaries ## Run the controllers against a real API s
 
 .PHONY: test-e2e
 test-e2e: landscape-binaries ## Run the end-to-end tests in a landscape of their own.
-	@bash hack/test-landscape.sh $(LANDSCAPE) $(LANDSCAPE_TEST_DIR) test/e2e,test/security 25
+	@bash hack/test-landscape.sh $(LANDSCAPE) $(LANDSCAPE_TEST_DIR) test/e2e 25
 
 .PHONY: test-e2e-long
 test-e2e-long: landscape-binaries ## Run the end-to-end tests that take too long for `make test`.
@@ -146,7 +146,7 @@ test-faults: landscape-binaries ## Inject faults and look for every sample after
 	@LABELS=catch-up bash hack/test-landscape.sh $(LANDSCAPE) $(LANDSCAPE_TEST_DIR) test/faults 20 --hand-over Push --seeds 1 --corpus-series 70000 --scrape-interval 15s --reference=false
 
 .PHONY: test-security
-test-security: landscape-binaries ## Attack the federation in a landscape of its own (takes longer, `make test` has its quick part).
+test-security: landscape-binaries ## Attack the federation in a landscape of its own (takes longer, not part of `make test`).
 	@LABELS='long || !long' bash hack/test-landscape.sh $(LANDSCAPE) $(LANDSCAPE_TEST_DIR) test/security 40
 
 .PHONY: fuzz

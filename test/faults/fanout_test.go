@@ -53,7 +53,7 @@ func scaleFanOut(ctx context.Context) {
 
 // exceedMemoryLimit gives the fan-out so little memory that its memory limiter refuses everything, and takes that back.
 func exceedMemoryLimit(ctx context.Context) {
-	config := gardener.With(gardener.GardenProviderConfig(ls.ScrapeInterval, ls.HandOver), "20Mi", "resources", "limits", "memory")
+	config := gardener.With(gardener.GardenProviderConfig(ls.ScrapeInterval, ls.HandOver), "12Mi", "resources", "limits", "memory")
 	Expect(gardener.EnableGarden(ctx, ls.Runtime(), config)).To(Succeed())
 	DeferCleanup(func(ctx context.Context) { Expect(ls.EnableGarden(ctx)).To(Succeed()) })
 	for _, replica := range []int{0, 1} {

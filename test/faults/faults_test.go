@@ -67,9 +67,10 @@ var _ = DescribeTable("Fault", Serial, func(ctx SpecContext, f fault) {
 	observer := observe(ctx)
 	DeferCleanup(observer.end)
 	f.inject(ctx)
+	injected := time.Now()
 	wait(ctx, f.lasts)
 	for _, what := range f.told {
-		Eventually(observer.told).WithContext(ctx).WithTimeout(noticeTimeout).Should(HaveKeyWithValue(what, BeNumerically("<", began.Add(f.lasts).Sub(observer.began)+noticeTimeout)), "what operators are told")
+		Eventually(observer.told).WithContext(ctx).WithTimeout(noticeTimeout).Should(HaveKeyWithValue(what, BeNumerically("<", injected.Sub(observer.began)+f.lasts+noticeTimeout)), "what operators are told")
 	}
 	if f.cure != nil {
 		f.cure(ctx)

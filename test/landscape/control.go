@@ -61,7 +61,16 @@ func (s *State) Report(ctx context.Context) (*Report, error) {
 
 // PodMetrics returns the metrics that a pod of the namespace garden exposes on a port, by name.
 func (s *State) PodMetrics(ctx context.Context, clusterName, pod string, port int) (map[string]*dto.MetricFamily, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/clusters/%s/pods/%s/%d/metrics", s.ControlURL, clusterName, pod, port), nil)
+	return s.metrics(ctx, fmt.Sprintf("/clusters/%s/pods/%s/%d/metrics", clusterName, pod, port), "pod "+pod+" of cluster "+clusterName)
+}
+
+// IngressMetrics returns the metrics of the ingress gateways of a cluster, by name.
+func (s *State) IngressMetrics(ctx context.Context, clusterName string) (map[string]*dto.MetricFamily, error) {
+	return s.metrics(ctx, "/clusters/"+clusterName+"/ingress/metrics", "the gateways of cluster "+clusterName)
+}
+
+func (s *State) metrics(ctx context.Context, path, of string) (map[string]*dto.MetricFamily, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.ControlURL+path, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -72,9 +81,9 @@ func (s *State) PodMetrics(ctx context.Context, clusterName, pod string, port in
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(response.Body)
-		return nil, fmt.Errorf("failed to read the metrics of pod %s of cluster %s: %s: %s", pod, clusterName, response.Status, text)
+		return nil, fmt.Errorf("failed to read the metrics of %s: %s: %s", of, response.Status, text)
 	}
-	return parseMetrics(pod, response.Body)
+	return parseMetrics(of, response.Body)
 }
 
 func parseMetrics(of string, text io.Reader) (map[string]*dto.MetricFamily, error) {

@@ -48,6 +48,9 @@ type State struct {
 	StartTime uint64 `json:"startTime"`
 	// ControlURL is the URL of the daemon's control endpoint.
 	ControlURL string `json:"controlURL"`
+	// GardenIngressURL is the URL at which the ingress gateways of the runtime cluster are reached from outside the landscape's network,
+	// whatever the name of the host.
+	GardenIngressURL string `json:"gardenIngressURL"`
 	// ScrapeInterval is the interval at which everything in the landscape is scraped and evaluated.
 	ScrapeInterval time.Duration `json:"scrapeInterval"`
 	// CorpusSeries is the number of series that each seed's corpus exporter exposes.

@@ -22,6 +22,7 @@ import (
 const (
 	receiver          = "otlp"
 	authenticator     = "oidc"
+	processorType     = "filter/type"
 	processorResource = "transform/resource"
 	processorSeed     = "attributes/seed"
 	processorDenied   = "filter/denied"
@@ -38,6 +39,8 @@ const (
 
 	// maxRequestBody is the size in bytes up to which a request is accepted, compressed as well as decompressed.
 	maxRequestBody = 20 << 20
+	// readTimeout bounds for how long a request that does not end is held. It is longer than a seed waits for its answer.
+	readTimeout = time.Minute
 	// maxRequest is the largest number of samples in a request to Prometheus, which rolls back a whole request for one bad
 	// sample.
 	maxRequest = 2000
@@ -119,6 +122,7 @@ func otlpReceiver() map[string]any {
 				"endpoint":              "[::]:" + strconv.Itoa(Port),
 				"auth":                  map[string]any{"authenticator": authenticator},
 				"max_request_body_size": maxRequestBody,
+				"read_timeout":          readTimeout.String(),
 			},
 		},
 	}
@@ -129,10 +133,11 @@ func (g *gardenCollector) processors() (map[string]any, []string) {
 	var (
 		processors = map[string]any{
 			collector.MemoryLimiterProcessor: collector.MemoryLimiter(g.values.Resources),
+			processorType:                    typeProcessor(),
 			processorResource:                resourceProcessor(),
 			processorSeed:                    seedProcessor(),
 		}
-		names = []string{collector.MemoryLimiterProcessor, processorResource, processorSeed}
+		names = []string{collector.MemoryLimiterProcessor, processorType, processorResource, processorSeed}
 	)
 
 	if len(g.values.DeniedSeeds) > 0 {
@@ -148,23 +153,45 @@ func (g *gardenCollector) processors() (map[string]any, []string) {
 	return processors, names
 }
 
-// resourceProcessor leaves a resource nothing but what becomes `job` and `instance`, whatever a seed sends: Prometheus would
-// make a series `target_info` of the rest.
-func resourceProcessor() map[string]any {
+// typeProcessor drops what no seed sends: what comes from /federate has no type, and that is a gauge in OTLP. The other types have exemplars,
+// and one of their samples can become any number of series.
+func typeProcessor() map[string]any {
 	return map[string]any{
 		"error_mode":        "propagate",
-		"metric_statements": []any{`keep_keys(resource.attributes, ["service.name", "service.instance.id"])`},
+		"metric_conditions": []any{"metric.type != METRIC_DATA_TYPE_GAUGE"},
 	}
 }
 
-// seedProcessor overwrites the label `seed` with the verified claim: a seed can only write as itself.
+// resourceProcessor leaves a resource nothing but what becomes `job` and `instance`, whatever a seed sends: Prometheus would
+// make a series `target_info` of the rest, as of an attribute that is there twice. Everything else that is not a label goes, and labels
+// become strings, as they are for Prometheus: it would take so long for lists in lists that the queue would try again and again, and deliver
+// nothing else.
+func resourceProcessor() map[string]any {
+	var identity []any
+	for _, attribute := range []string{"service.name", "service.instance.id"} {
+		identity = append(identity, fmt.Sprintf(`set(resource.cache[%[1]q], resource.attributes[%[1]q]) where IsString(resource.attributes[%[1]q])`, attribute))
+	}
+
+	return map[string]any{
+		"error_mode": "propagate",
+		// Groups, because all statements of a group run for each sample if one of them does.
+		"metric_statements": []any{
+			map[string]any{"statements": append(identity, "set(resource.attributes, resource.cache)")},
+			map[string]any{"statements": []any{"keep_keys(scope.attributes, [])"}},
+			map[string]any{"statements": []any{"keep_keys(metric.metadata, [])"}},
+			map[string]any{"statements": []any{"stringify_all(datapoint.attributes)"}},
+		},
+	}
+}
+
+// seedProcessor replaces the label `seed` by the verified claim: a seed can only write as itself. It is deleted by a pattern, because a seed can
+// send it twice, and Prometheus stores a series without it if one of the two is empty.
 func seedProcessor() map[string]any {
 	return map[string]any{
-		"actions": []any{map[string]any{
-			"action":       "upsert",
-			"key":          constants.LabelSeed,
-			"from_context": "auth.claims." + constants.ClaimSeed,
-		}},
+		"actions": []any{
+			map[string]any{"action": "delete", "pattern": "^" + constants.LabelSeed + "$"},
+			map[string]any{"action": "upsert", "key": constants.LabelSeed, "from_context": "auth.claims." + constants.ClaimSeed},
+		},
 	}
 }
 

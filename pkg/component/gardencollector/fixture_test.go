@@ -117,18 +117,32 @@ func expectedConfig() otelv1beta1.Config {
 						"endpoint":              "[::]:4318",
 						"auth":                  map[string]any{"authenticator": "oidc"},
 						"max_request_body_size": 20971520,
+						"read_timeout":          "1m0s",
 					},
 				},
 			},
 		}},
 		Processors: &otelv1beta1.AnyConfig{Object: map[string]any{
 			"memory_limiter": map[string]any{"check_interval": "1s", "limit_percentage": 80, "spike_limit_percentage": 20},
+			"filter/type":    map[string]any{"error_mode": "propagate", "metric_conditions": []any{"metric.type != METRIC_DATA_TYPE_GAUGE"}},
 			"transform/resource": map[string]any{
-				"error_mode":        "propagate",
-				"metric_statements": []any{`keep_keys(resource.attributes, ["service.name", "service.instance.id"])`},
+				"error_mode": "propagate",
+				"metric_statements": []any{
+					map[string]any{"statements": []any{
+						`set(resource.cache["service.name"], resource.attributes["service.name"]) where IsString(resource.attributes["service.name"])`,
+						`set(resource.cache["service.instance.id"], resource.attributes["service.instance.id"]) where IsString(resource.attributes["service.instance.id"])`,
+						`set(resource.attributes, resource.cache)`,
+					}},
+					map[string]any{"statements": []any{`keep_keys(scope.attributes, [])`}},
+					map[string]any{"statements": []any{`keep_keys(metric.metadata, [])`}},
+					map[string]any{"statements": []any{`stringify_all(datapoint.attributes)`}},
+				},
 			},
 			"attributes/seed": map[string]any{
-				"actions": []any{map[string]any{"action": "upsert", "key": "seed", "from_context": "auth.claims.seed"}},
+				"actions": []any{
+					map[string]any{"action": "delete", "pattern": "^seed$"},
+					map[string]any{"action": "upsert", "key": "seed", "from_context": "auth.claims.seed"},
+				},
 			},
 		}},
 		Exporters: otelv1beta1.AnyConfig{Object: map[string]any{
@@ -140,7 +154,7 @@ func expectedConfig() otelv1beta1.Config {
 			Telemetry:  collectortest.Telemetry(),
 			Pipelines: map[string]*otelv1beta1.Pipeline{"metrics": {
 				Receivers:  []string{"otlp"},
-				Processors: []string{"memory_limiter", "transform/resource", "attributes/seed"},
+				Processors: []string{"memory_limiter", "filter/type", "transform/resource", "attributes/seed"},
 				Exporters:  []string{"otlp_http/prometheus-garden-0", "otlp_http/prometheus-garden-1"},
 			}},
 		},

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/gardener"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/ingress"
@@ -58,7 +60,7 @@ func (p *progress) get() landscape.Report {
 }
 
 // serveControl serves the control endpoint: the progress, the statuses of the processes and a few actions on them, the metrics of
-// pods, and faults.
+// pods and gateways, and faults.
 func (d *daemon) serveControl(ctx context.Context, listener net.Listener) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /report", func(w http.ResponseWriter, _ *http.Request) {
@@ -74,6 +76,7 @@ func (d *daemon) serveControl(ctx context.Context, listener net.Listener) {
 	})
 	mux.HandleFunc("GET /clusters/{cluster}/pods/{pod}/{port}/metrics", d.servePodMetrics)
 	mux.HandleFunc("POST /clusters/{cluster}/pods/{pod}/{container}/{action}", d.actOnContainer)
+	mux.HandleFunc("GET /clusters/{cluster}/ingress/metrics", d.serveIngressMetrics)
 	mux.HandleFunc("PUT /clusters/{cluster}/ingress/faults", d.setFaults)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
@@ -129,14 +132,27 @@ func (d *daemon) setFaults(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	if proxy := d.gatewaysOf(w, r); proxy != nil {
+		proxy.SetFaults(faults)
+	}
+}
+
+// serveIngressMetrics tells what has passed the gateways of a cluster.
+func (d *daemon) serveIngressMetrics(w http.ResponseWriter, r *http.Request) {
+	if proxy := d.gatewaysOf(w, r); proxy != nil {
+		promhttp.HandlerFor(proxy.Gatherer(), promhttp.HandlerOpts{}).ServeHTTP(w, r)
+	}
+}
+
+// gatewaysOf returns the gateways of the cluster that a request is about. If there are none it answers the request.
+func (d *daemon) gatewaysOf(w http.ResponseWriter, r *http.Request) *ingress.Proxy {
 	d.parts.Lock()
+	defer d.parts.Unlock()
 	proxy := d.gateways[r.PathValue("cluster")]
-	d.parts.Unlock()
 	if proxy == nil {
 		http.Error(w, "there are no gateways of a cluster "+r.PathValue("cluster"), http.StatusNotFound)
-		return
 	}
-	proxy.SetFaults(faults)
+	return proxy
 }
 
 func act(supervisor *process.Supervisor, name, action string) error {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -84,7 +85,7 @@ func runDaemon(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	listeners, err := inheritListeners(1 + len(state.Clusters) + len(state.Prometheis))
+	listeners, err := inheritListeners(1 + len(state.Clusters) + len(state.Prometheis) + 1)
 	if err != nil {
 		return err
 	}
@@ -210,7 +211,7 @@ func isolateMounts() error {
 	return nil
 }
 
-// forward connects the listeners outside with the API servers and Prometheus pods inside.
+// forward connects the listeners outside with the API servers, the Prometheus pods and the gateways of the garden inside.
 func (d *daemon) forward(ctx context.Context, listeners []net.Listener) {
 	for i, c := range d.clusters {
 		go forward(ctx, listeners[i], fixedTarget(strings.TrimPrefix(c.InsideURL(), "https://")))
@@ -220,6 +221,8 @@ func (d *daemon) forward(ctx context.Context, listeners []net.Listener) {
 			return d.podAddress(ctx, prometheus.Cluster, prometheus.Pod, "9090")
 		})
 	}
+	gateways := net.JoinHostPort(node.GatewayIP(cluster.IndexRuntime), strconv.Itoa(ingress.DefaultPort))
+	go forward(ctx, listeners[len(listeners)-1], fixedTarget(gateways))
 }
 
 func (d *daemon) podAddress(ctx context.Context, clusterName, podName, port string) (string, error) {

@@ -221,7 +221,7 @@ func listen(state *landscape.State) ([]*os.File, error) {
 			return files, err
 		}
 	}
-	return files, nil
+	return files, open("https", &state.GardenIngressURL)
 }
 
 // daemonHandle says when the daemon has ended.

@@ -1,0 +1,200 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package security_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+const (
+	// allowedHeavy is how old the newest sample of another seed may become while the fan-out has much to do. A seed whose samples are refused for
+	// the moment tries again after half a minute at the latest.
+	allowedHeavy = 90 * time.Second
+	// hold is for how long the attacker keeps requests open that do not end.
+	hold = 20 * time.Second
+
+	slowClients, slowStreams = 100, 100
+)
+
+// heavy is an attack by quantity. It returns the answer and what is stored.
+type heavy func(ctx context.Context) (string, string)
+
+var _ = DescribeTable("Heavy abuse", Label(labelLong), Serial, func(ctx SpecContext, attack heavy) {
+	expectCurrent(ctx)
+	watched := observe(ctx)
+	answer, what := attack(ctx)
+	settle(ctx)
+	r := tell(sectionAbuse, CurrentSpecReport().LeafNodeText, answer, what)
+	watched.expectUnharmed(ctx, allowedHeavy)
+	r.watched(watched)
+},
+	Entry("a million series in a request", heavy(func(ctx context.Context) (string, string) {
+		got := push(ctx, seriesBomb(1_000_000))
+		Expect(got.err != nil || got.status >= 400 && got.status < 500).To(BeTrue(), "%v", got)
+		return got.String(), nothing
+	})),
+	Entry("200,000 series in a request", heavy(func(ctx context.Context) (string, string) {
+		got := push(ctx, seriesBomb(200_000))
+		Expect(got.status).To(Equal(http.StatusOK))
+		return got.String(), "under its own name"
+	})),
+	Entry("a label of 10 MB", heavy(func(ctx context.Context) (string, string) {
+		got := push(ctx, request(gauge("attack:large", point(time.Now(), mark(), label("large", strings.Repeat("a", 10_000_000))))))
+		Expect(got.status).To(Equal(http.StatusOK))
+		return got.String(), "under its own name"
+	})),
+	Entry("the name of a label of 10 MB", heavy(func(ctx context.Context) (string, string) {
+		got := push(ctx, request(gauge("attack:large", point(time.Now(), mark(), label(strings.Repeat("a", 10_000_000), "large")))))
+		Expect(got.status).To(Equal(http.StatusOK))
+		return got.String(), "under its own name"
+	})),
+	Entry("lists in lists, 1 MiB of them", heavy(func(ctx context.Context) (string, string) {
+		got := push(ctx, request(gauge("attack:nested", point(time.Now(), mark(), nested("deep", 1<<20)))))
+		Expect(got.status).To(Equal(http.StatusOK))
+		return got.String(), "under its own name, as a text"
+	})),
+	Entry("lists in lists as `job`, in a scope, and as metadata, 1 MiB of each", heavy(func(ctx context.Context) (string, string) {
+		deep := nested("service.name", 1<<20)[1:]
+		of := embedded(1, append(field{1<<3 | 2}, deep...))
+		in := embedded(1, append(field{3<<3 | 2}, deep...))
+		got := push(ctx, requestOf(of, in, metric("attack:nested", embedded(5, point(time.Now(), mark())), append(field{12<<3 | 2}, deep...))))
+		Expect(got.status).To(Equal(http.StatusOK))
+		return got.String(), "the sample, without them"
+	})),
+	Entry("50 requests at once, each of 1 KiB that becomes 19 MiB", heavy(func(ctx context.Context) (string, string) {
+		return atOnce(50, func(ctx context.Context) answer {
+			return attempt{body: zstdBomb(19 << 20), header: map[string]string{"Content-Encoding": "zstd"}}.send(ctx)
+		})(ctx), nothing
+	})),
+	Entry("8 requests that do not end, each with a window of 512 MiB to decompress", heavy(func(ctx context.Context) (string, string) {
+		return atOnce(8, func(ctx context.Context) answer {
+			frame := zstdFrame(29, 1<<20)
+			return attempt{stream: endless(ctx, frame[:len(frame)-4]), header: map[string]string{"Content-Encoding": "zstd"}}.send(ctx)
+		})(ctx), nothing
+	})),
+	Entry("10,000 requests at once that do not end", heavy(slow)),
+)
+
+// seriesBomb is a request with so many series, as small as they can be.
+func seriesBomb(count int) []byte {
+	now := time.Now()
+	points := make([]field, 0, count)
+	for i := range count {
+		points = append(points, point(now, 1, label("a", fmt.Sprint(i))))
+	}
+	return request(gauge("attack:many", points...))
+}
+
+// endless is a body of which only the beginning comes, for as long as the attacker holds it.
+func endless(ctx context.Context, beginning []byte) io.Reader {
+	reader, writer := io.Pipe()
+	go func() {
+		_, _ = writer.Write(beginning)
+		select {
+		case <-ctx.Done():
+		case <-time.After(hold):
+		}
+		_ = writer.CloseWithError(io.ErrUnexpectedEOF)
+	}()
+	return reader
+}
+
+// atOnce sends so many requests at once and returns how they were answered.
+func atOnce(count int, send func(ctx context.Context) answer) func(ctx context.Context) string {
+	return func(ctx context.Context) string {
+		var (
+			group   sync.WaitGroup
+			answers = make(chan answer, count)
+		)
+		for range count {
+			group.Go(func() {
+				defer GinkgoRecover()
+				answers <- send(ctx)
+			})
+		}
+		group.Wait()
+		close(answers)
+		counts := map[string]int{}
+		for got := range answers {
+			Expect(got.err != nil || got.status >= 400).To(BeTrue(), "%v", got)
+			counts[got.String()]++
+		}
+		return summary(counts)
+	}
+}
+
+func summary(counts map[string]int) string {
+	var parts []string
+	for _, what := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%s (%d times)", what, counts[what]))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// slow holds as many requests open as the gateway lets one do on a hundred connections.
+func slow(ctx context.Context) (string, string) {
+	var (
+		open   atomic.Int64
+		most   atomic.Int64
+		counts = map[string]int{}
+		mutex  sync.Mutex
+		group  sync.WaitGroup
+	)
+	for range slowClients {
+		c := connect(http2)
+		defer c.CloseIdleConnections()
+		for range slowStreams {
+			group.Go(func() {
+				defer GinkgoRecover()
+				now := open.Add(1)
+				for before := most.Load(); now > before && !most.CompareAndSwap(before, now); before = most.Load() {
+				}
+				got := attempt{client: c, stream: endless(ctx, []byte{0x0a})}.send(ctx)
+				open.Add(-1)
+				mutex.Lock()
+				defer mutex.Unlock()
+				counts[got.String()]++
+			})
+		}
+	}
+	group.Wait()
+	Expect(most.Load()).To(BeNumerically(">=", slowClients*slowStreams*9/10), "requests that were open at once")
+	return fmt.Sprintf("%s; %d were open at once", summary(counts), most.Load()), nothing
+}
+
+// The collector has no limit for lists in lists, and its stack has one. So a request that is made for it ends a collector of the fan-out. What
+// must not happen is that anything is lost, or that it happens again and again.
+var _ = It("loses nothing by a request that ends a collector", Label(labelLong), Serial, func(ctx SpecContext) {
+	const name = "lists in lists, 20 MB of them"
+	before := historyOf(ctx, time.Now().Add(-20*time.Second), time.Now())
+	from := time.Now().Add(-ls.ScrapeInterval)
+	watched := observe(ctx)
+
+	got := push(ctx, request(gauge("attack:nested", point(time.Now(), mark(), nested("deep", maxBody-1024)))))
+	Expect(got.err != nil || got.status >= 400).To(BeTrue(), "%v", got)
+	settle(ctx)
+	expectSamplesSince(ctx, time.Now().Add(ls.ScrapeInterval))
+	watched.end()
+	expectUntouched(ctx, before, from, time.Now().Add(-ls.ScrapeInterval))
+
+	r := tell(sectionAbuse, name, got.String(), nothing)
+	r.watched(watched)
+	if now := restarts(ctx); !maps.Equal(now, watched.restarts) {
+		r.answer += ", a collector of the fan-out is started again"
+	}
+	Expect(watched.delay).To(BeNumerically("<", allowedHeavy))
+})

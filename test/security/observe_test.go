@@ -1,0 +1,219 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package security_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/model"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/cluster"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/gardener"
+)
+
+// observation is what others notice of an attack.
+type observation struct {
+	// restarts are of the collectors of the fan-out and of the garden Prometheus, before the attack.
+	restarts map[string]string
+
+	mutex sync.Mutex
+	// delay is how old the newest sample of any other seed was at most, in any replica.
+	delay time.Duration
+	// memory is how much of its limit a collector of the fan-out used at most.
+	memory float64
+
+	stop  context.CancelFunc
+	ended sync.WaitGroup
+}
+
+// observe begins to observe. It ends with the specs that began it at the latest.
+func observe(ctx context.Context) *observation {
+	GinkgoHelper()
+	limits := memoryLimits(ctx)
+	o := &observation{restarts: restarts(ctx)}
+	ctx, o.stop = context.WithCancel(context.WithoutCancel(ctx))
+	for _, look := range []func(context.Context){o.lookAtSeeds, func(ctx context.Context) { o.lookAtMemory(ctx, limits) }} {
+		o.ended.Go(func() {
+			ticker := time.NewTicker(500 * time.Millisecond)
+			defer ticker.Stop()
+			for ctx.Err() == nil {
+				look(ctx)
+				select {
+				case <-ticker.C:
+				case <-ctx.Done():
+				}
+			}
+		})
+	}
+	DeferCleanup(o.end)
+	return o
+}
+
+// end stops observing.
+func (o *observation) end() {
+	o.stop()
+	o.ended.Wait()
+}
+
+func (o *observation) lookAtSeeds(ctx context.Context) {
+	for _, replica := range landscape.GardenReplicas {
+		age, err := oldest(ctx, replica)
+		if err != nil {
+			continue
+		}
+		o.mutex.Lock()
+		o.delay = max(o.delay, age)
+		o.mutex.Unlock()
+	}
+}
+
+func (o *observation) lookAtMemory(ctx context.Context, limits map[string]float64) {
+	for pod, limit := range limits {
+		families, err := ls.PodMetrics(ctx, cluster.NameRuntime, pod, collector.MetricsPort)
+		if err != nil {
+			continue
+		}
+		o.mutex.Lock()
+		o.memory = max(o.memory, sum(families, collector.MetricMemory, nil)/limit)
+		o.mutex.Unlock()
+	}
+}
+
+// expectUnharmed checks that nothing was restarted, that the fan-out had memory left, and that the samples of the other seeds were not
+// later than allowed.
+func (o *observation) expectUnharmed(ctx context.Context, allowed time.Duration) {
+	GinkgoHelper()
+	expectCurrent(ctx)
+	o.end()
+	Expect(restarts(ctx)).To(Equal(o.restarts), "pods and their restarts")
+	Expect(o.memory).To(And(BeNumerically(">", 0), BeNumerically("<", 1)), "share of the memory limit that the fan-out used")
+	Expect(o.delay).To(And(BeNumerically(">", 0), BeNumerically("<", allowed)), "largest age of the newest sample of the other seeds")
+}
+
+// oldest is the age of the newest sample of a replica, of that seed for which it is largest.
+func oldest(ctx context.Context, replica string) (time.Duration, error) {
+	now := time.Now()
+	api, err := ls.Prometheus(replica).API()
+	if err != nil {
+		return 0, err
+	}
+	value, _, err := api.Query(ctx, fmt.Sprintf(`max by (seed) (timestamp(up{job=%q,seed=~"%s|%s"}))`, constants.JobPrometheusAggregate, seedLocal, seedOther), now)
+	if err != nil {
+		return 0, err
+	}
+	vector, ok := value.(model.Vector)
+	if !ok || len(vector) < len(victims) {
+		// What is older is not seen any more.
+		return ls.Lookback(), nil
+	}
+	age := time.Duration(0)
+	for _, sample := range vector {
+		age = max(age, now.Sub(time.UnixMilli(int64(float64(sample.Value)*1000))))
+	}
+	return age, nil
+}
+
+// expectCurrent waits until both replicas have new samples of all other seeds.
+func expectCurrent(ctx context.Context) {
+	GinkgoHelper()
+	Eventually(ctx, func(g Gomega) {
+		for _, replica := range landscape.GardenReplicas {
+			age, err := oldest(ctx, replica)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(age).To(BeNumerically("<", 2*ls.ScrapeInterval), replica)
+		}
+	}).Should(Succeed())
+}
+
+// expectSamplesSince waits until both replicas have samples of all other seeds that were scraped after the given time.
+func expectSamplesSince(ctx context.Context, since time.Time) {
+	GinkgoHelper()
+	Eventually(ctx, func(g Gomega) {
+		for _, replica := range landscape.GardenReplicas {
+			age, err := oldest(ctx, replica)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(age).To(BeNumerically("<", time.Since(since)), replica)
+		}
+	}).Should(Succeed())
+}
+
+func fanOutPods(ctx context.Context) []corev1.Pod {
+	pods := &corev1.PodList{}
+	Expect(ls.Runtime().List(ctx, pods, client.InNamespace(gardener.Namespace), client.MatchingLabels{"app": constants.GardenCollectorName})).To(Succeed())
+	Expect(pods.Items).To(HaveLen(2), "collectors of the fan-out")
+	return pods.Items
+}
+
+// memoryLimits are the limits of the collectors of the fan-out in bytes, by pod.
+func memoryLimits(ctx context.Context) map[string]float64 {
+	limits := map[string]float64{}
+	for _, pod := range fanOutPods(ctx) {
+		for _, container := range pod.Spec.Containers {
+			if container.Name == collector.ContainerName {
+				limits[pod.Name] = container.Resources.Limits.Memory().AsApproximateFloat64()
+			}
+		}
+		Expect(limits[pod.Name]).To(BeNumerically(">", 0), "memory limit of %s", pod.Name)
+	}
+	return limits
+}
+
+// restarts identify the containers that must go on running.
+func restarts(ctx context.Context) map[string]string {
+	pods := fanOutPods(ctx)
+	for _, replica := range landscape.GardenReplicas {
+		pod := corev1.Pod{}
+		Expect(ls.Runtime().Get(ctx, client.ObjectKey{Namespace: gardener.Namespace, Name: "prometheus-" + replica}, &pod)).To(Succeed())
+		pods = append(pods, pod)
+	}
+	found := map[string]string{}
+	for _, pod := range pods {
+		for _, status := range pod.Status.ContainerStatuses {
+			found[pod.Name+"/"+status.Name] = fmt.Sprintf("%s, %d restarts", pod.UID, status.RestartCount)
+		}
+	}
+	return found
+}
+
+// fanOutMetric is the sum of a metric over the collectors of the fan-out.
+func fanOutMetric(ctx context.Context, g Gomega, name string, labels map[string]string) float64 {
+	total := 0.0
+	for _, pod := range fanOutPods(ctx) {
+		families, err := ls.PodMetrics(ctx, cluster.NameRuntime, pod.Name, collector.MetricsPort)
+		g.Expect(err).NotTo(HaveOccurred())
+		total += sum(families, name, labels)
+	}
+	return total
+}
+
+// sum adds up the metrics of a family that have the given labels.
+func sum(families map[string]*dto.MetricFamily, name string, labels map[string]string) float64 {
+	total := 0.0
+	for _, suffix := range []string{"", "_total"} {
+		for _, metric := range families[name+suffix].GetMetric() {
+			matching := 0
+			for _, label := range metric.GetLabel() {
+				if value, ok := labels[label.GetName()]; ok && value == label.GetValue() {
+					matching++
+				}
+			}
+			if matching == len(labels) {
+				total += metric.GetCounter().GetValue() + metric.GetGauge().GetValue() + metric.GetUntyped().GetValue()
+			}
+		}
+	}
+	return total
+}
