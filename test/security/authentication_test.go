@@ -49,7 +49,7 @@ var _ = Describe("Authentication", Ordered, func() {
 		tell(sectionAuthentication, CurrentSpecReport().LeafNodeText, got.String(), nothing)
 		Expect(got.err).NotTo(HaveOccurred())
 		Expect(got.status).To(Equal(http.StatusUnauthorized))
-		Expect(leaks(got.body, authorization)).To(BeFalse(), "the answer repeats the token")
+		Expect(revealsToken(got.body, authorization)).To(BeFalse(), "the answer repeats the token")
 	},
 		Entry("no token", func(context.Context) string { return "" }),
 		Entry("something else than a token", func(context.Context) string { return bearer + "garbage" }),
@@ -131,7 +131,7 @@ var _ = Describe("Authentication", Ordered, func() {
 		Expect(refused(ctx)-refusals).To(BeEquivalentTo(len(sent)), "requests that the gateway has counted as refused")
 		for _, log := range logs() {
 			for _, authorization := range sent {
-				Expect(leaks(log.content(), authorization)).To(BeFalse(), "a token is in %s", log)
+				Expect(revealsToken(log.content(), authorization)).To(BeFalse(), "a token is in %s", log)
 			}
 		}
 		watched.expectUnharmed(ctx, allowedQuick)
@@ -164,8 +164,8 @@ func signatureOf(token string) string {
 	return token[strings.LastIndexByte(token, '.')+1:]
 }
 
-// leaks says whether a text has a token, or so much of it that it can be guessed: claims and signature.
-func leaks(text, authorization string) bool {
+// revealsToken says whether a text has a token, or so much of it that it can be guessed: claims and signature.
+func revealsToken(text, authorization string) bool {
 	_, raw, _ := strings.Cut(authorization, " ")
 	parts := strings.Split(raw, ".")
 	if len(parts) != 3 || len(parts[1]) < 20 {

@@ -67,7 +67,7 @@ var _ = Describe("Monitoring", func() {
 				switch r.Alert {
 				case "OTelFederationSeedSilent":
 					Expect(r.For).To(HaveValue(BeEquivalentTo(evaluation)))
-					Expect(r.Expr.String()).To(HaveSuffix("> " + age))
+					Expect(r.Expr.String()).To(ContainSubstring("> " + age + " and on (seed)"))
 				case "OTelFederationReplicaUnreachable":
 					Expect(r.For).To(HaveValue(BeEquivalentTo(pending)))
 				case "OTelFederationSamplesDropped":
