@@ -139,7 +139,7 @@ var _ = Describe("Actuator", func() {
 				Expect(reconcile()).To(Succeed())
 
 				expectNoCollector()
-				expectProblem(`Secret garden/otel-federation has no key "`+key+
+				expectProblem(`Secret garden/otel-federation has no key "` + key +
 					`": it is a copy of Secret seed-my-seed/otel-federation in the virtual garden, which the garden part of the extension writes.`)
 			})
 		}
