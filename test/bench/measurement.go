@@ -30,6 +30,8 @@ type Measurement struct {
 	PeakRSS map[Role]int64
 	// Latencies are the times from a scrape until its samples can be queried, of both receivers, sorted.
 	Latencies []time.Duration
+	// Scrapes is the number of scrapes that were due, Complete is how many have succeeded in time. If these are fewer, the figures are too low.
+	Scrapes, Complete int
 	// Stored is the number of series that the receivers have, the lower one if they differ. TargetInfo are those of them that describe
 	// resources of OpenTelemetry.
 	Stored, TargetInfo int
@@ -98,7 +100,7 @@ func (s snapshot) cpu() time.Duration {
 
 // measure returns what a site has used between two snapshots, in a number of scrapes with so many samples each.
 func measure(s *site, title string, before, after snapshot, scrapes, samples int) *Measurement {
-	m := &Measurement{Way: s.name, Title: title, Samples: samples, CPU: map[Role]float64{}, PeakRSS: map[Role]int64{}, Wrong: -1, Surplus: -1}
+	m := &Measurement{Way: s.name, Title: title, Samples: samples, Scrapes: scrapes, CPU: map[Role]float64{}, PeakRSS: map[Role]int64{}, Wrong: -1, Surplus: -1}
 	processes := map[Role]int{}
 	for _, name := range slices.Sorted(maps.Keys(s.processes)) {
 		role := s.processes[name]

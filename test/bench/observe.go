@@ -119,9 +119,16 @@ func queryNumber(ctx context.Context, prometheus *landscape.Prometheus, query st
 	return int(vector[0].Value), nil
 }
 
-// countSeries counts what the receivers of a site have.
-func (m *Measurement) countSeries(ctx context.Context, s *site) error {
+// countSeries counts what the receivers of a site have, and the scrapes that have succeeded in a window.
+func (m *Measurement) countSeries(ctx context.Context, s *site, end time.Time, window time.Duration) error {
 	for i, one := range s.receivers {
+		complete, err := queryNumber(ctx, one, fmt.Sprintf("max(sum_over_time(up[%s] @ %.3f))", duration(window), float64(end.UnixMilli())/1e3))
+		if err != nil {
+			return err
+		}
+		if i == 0 || complete < m.Complete {
+			m.Complete = complete
+		}
 		stored, err := queryNumber(ctx, one, `count({__name__=~".+"})`)
 		if err != nil {
 			return err

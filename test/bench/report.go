@@ -95,10 +95,10 @@ func (r *Result) write(p func(string, ...any)) {
 	p("")
 	p("WAN bytes per scrape, and what is stored:")
 	p("")
-	p("| way | seed → garden | garden → seed | requests | per sample | share of the double pull | series stored | wrong or missing | not in pull | `target_info` |")
-	p("|---|---|---|---|---|---|---|---|---|---|")
+	p("| way | complete scrapes | seed → garden | garden → seed | requests | per sample | share of the double pull | series stored | wrong or missing | not in pull | `target_info` |")
+	p("|---|---|---|---|---|---|---|---|---|---|---|")
 	for _, m := range r.Measurements {
-		p("| %s | %s | %s | %.0f | %.1f B | %s | %s | %s | %s | %s |", m.Title, kilobytes(m.SeedToGarden), kilobytes(m.GardenToSeed), m.Requests,
+		p("| %s | %d of %d | %s | %s | %.0f | %.1f B | %s | %s | %s | %s | %s |", m.Title, m.Complete, m.Scrapes, kilobytes(m.SeedToGarden), kilobytes(m.GardenToSeed), m.Requests,
 			m.Bytes()/float64(m.Samples), percent(m.Bytes(), m.Pull.Bytes), thousands(m.Stored), differences(m.Wrong), differences(m.Surplus), thousands(m.TargetInfo))
 	}
 	p("")

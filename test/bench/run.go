@@ -135,10 +135,12 @@ func (r *run) measure(ctx context.Context, result *Result, group []way) ([]*Meas
 	if err != nil {
 		return nil, err
 	}
+	end := time.Now()
 	result.Busy = max(result.Busy, (after.busy-before.busy).Seconds()/window.Seconds())
 	result.Others = max(result.Others, (after.busy-before.busy-after.cpu()+before.cpu()).Seconds()/window.Seconds())
 
-	samples, err := scrapedSamples(ctx, r.sites[0].receivers[0])
+	// Not what the last scrape had, because that may have failed.
+	samples, err := queryNumber(ctx, r.sites[0].receivers[0], "max(max_over_time(scrape_samples_post_metric_relabeling[1h]))")
 	if err != nil {
 		return nil, err
 	}
@@ -153,11 +155,11 @@ func (r *run) measure(ctx context.Context, result *Result, group []way) ([]*Meas
 	for _, m := range measurements {
 		m.Pull = Reference{Bytes: pulled.Bytes(), SeedCPU: pulled.SeedCPU(), ReceiverCPU: pulled.CPU[RoleReceiver]}
 	}
-	return measurements, r.observe(ctx, measurements)
+	return measurements, r.observe(ctx, measurements, end, window)
 }
 
 // observe adds to the measurements what takes queries.
-func (r *run) observe(ctx context.Context, measurements []*Measurement) error {
+func (r *run) observe(ctx context.Context, measurements []*Measurement, end time.Time, window time.Duration) error {
 	o := r.options
 	if o.LatencyScrapes > 0 {
 		r.progress("measuring the latency of %d scrapes (%s)", o.LatencyScrapes, time.Duration(o.LatencyScrapes)*o.Interval)
@@ -171,8 +173,12 @@ func (r *run) observe(ctx context.Context, measurements []*Measurement) error {
 	}
 	r.progress("comparing what is stored")
 	for i, m := range measurements {
-		if err := m.countSeries(ctx, r.sites[i]); err != nil {
+		if err := m.countSeries(ctx, r.sites[i], end, window); err != nil {
 			return fmt.Errorf("failed to count what is stored by the way %s: %w", m.Way, err)
+		}
+		if measurements[0].Stored < r.series || m.Stored < r.series/2 {
+			r.progress("%s has %d series and pull has %d: scrapes fail, is the machine too busy? There is no comparison.", m.Way, m.Stored, measurements[0].Stored)
+			continue
 		}
 		if err := m.compareSeries(ctx, r.sites[i], r.sites[0].receivers[0], r.logs()); err != nil {
 			return fmt.Errorf("failed to compare what is stored by the way %s: %w", m.Way, err)
