@@ -50,7 +50,7 @@ func (d *Document) WriteFile(path string) error {
 
 	var text strings.Builder
 	d.Write(&text)
-	if err := os.WriteFile(path, []byte(before+beginMarker+"\n\n"+text.String()+"\n"+endMarker+after), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(before+beginMarker+"\n\n"+text.String()+"\n"+endMarker+after), 0o600); err != nil { // #nosec G703 -- The user names the file.
 		return fmt.Errorf("failed to write the document: %w", err)
 	}
 	return nil
