@@ -153,6 +153,23 @@ test-security: landscape-binaries ## Attack the federation in a landscape of its
 fuzz: ## Run each fuzz test for FUZZ_TIME=30s; `make test-unit` runs what they have found before.
 	@bash hack/fuzz.sh $(FUZZ_TIME)
 
+##### Measurements
+
+# The document into which the results are written. Without one they are printed.
+BENCH_OUTPUT ?= docs/benchmarks.md
+# Number of scrapes that are measured, and further flags of the program.
+SCRAPES     ?= 12
+BENCH_FLAGS ?=
+
+.PHONY: bench
+bench: SERIES = 7000,70000,200000
+bench: ## Measure push, pull and other ways side by side and write docs/benchmarks.md (SERIES=7000,70000,200000 SCRAPES=12).
+	@bash hack/bench.sh "$(SERIES)" "$(SCRAPES)" "$(BENCH_OUTPUT)" $(BENCH_FLAGS)
+
+.PHONY: bench-micro
+bench-micro: ## Run the Go benchmarks of the extension's own code.
+	@go test -run='^$$' -bench=. -benchmem ./pkg/...
+
 .PHONY: clean
 clean: down ## Stop the landscape and remove what was built.
-	@rm -rf bin $(LANDSCAPE_DIR) $(LANDSCAPE_TEST_DIR)
+	@rm -rf bin .bench $(LANDSCAPE_DIR) $(LANDSCAPE_TEST_DIR)

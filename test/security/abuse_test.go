@@ -48,9 +48,9 @@ func (a abuse) matcher() gomegatypes.GomegaMatcher {
 }
 
 // body is an abuse by what is sent.
-func body(make func(value float64) []byte, header ...string) func(context.Context, float64) attempt {
+func body(content func(value float64) []byte, header ...string) func(context.Context, float64) attempt {
 	return func(_ context.Context, value float64) attempt {
-		a := attempt{body: make(value), header: map[string]string{}}
+		a := attempt{body: content(value), header: map[string]string{}}
 		for i := 0; i+1 < len(header); i += 2 {
 			a.header[header[i]] = header[i+1]
 		}
@@ -139,7 +139,7 @@ func misaddressed() []abuse {
 			a.host = "prometheus-garden.ingress.garden.local"
 			return a
 		}},
-		{name: "gRPC", answer: clientError, attempt: func(ctx context.Context, value float64) attempt {
+		{name: "gRPC", answer: clientError, attempt: func(_ context.Context, value float64) attempt {
 			data := plain(value)
 			frame := append([]byte{0, 0, 0, byte(len(data) >> 8), byte(len(data))}, data...)
 			return attempt{
@@ -147,7 +147,7 @@ func misaddressed() []abuse {
 				header: map[string]string{"Content-Type": "application/grpc", "TE": "trailers"},
 			}
 		}},
-		{name: "HTTP/2", answer: http.StatusOK, stored: true, attempt: func(ctx context.Context, value float64) attempt {
+		{name: "HTTP/2", answer: http.StatusOK, stored: true, attempt: func(_ context.Context, value float64) attempt {
 			return attempt{client: connect(http2), body: plain(value)}
 		}},
 		{name: "a header of 2 MiB", attempt: at(http.MethodPost, metricsPath, "X-Attack", strings.Repeat("a", 2<<20)), answer: http.StatusRequestHeaderFieldsTooLarge},

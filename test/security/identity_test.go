@@ -56,8 +56,8 @@ func disguises() []disguise {
 		{name: "`seed` of another seed", request: spoofed(label(key, seedLocal))},
 		{name: "`seed` that is empty", request: spoofed(label(key, ""))},
 		{name: "`seed` that is a regular expression", request: spoofed(label(key, ".*|"+seedLocal))},
-		{name: "`seed` that is a number", request: spoofed(embedded(pointAttributes, text(1, key), embedded(2, varint(3, 1))))},
-		{name: "`seed` that is a list", request: spoofed(embedded(pointAttributes, text(1, key), embedded(2, embedded(5, embedded(1, text(1, seedLocal))))))},
+		{name: "`seed` that is a number", request: spoofed(embedded(pointAttributes, text(key), embedded(2, varint(3, 1))))},
+		{name: "`seed` that is a list", request: spoofed(embedded(pointAttributes, text(key), embedded(2, embedded(5, embedded(1, text(seedLocal))))))},
 		{name: "`seed` twice, the second one of another seed", request: spoofed(label(key, attackerSeed), label(key, seedLocal))},
 		{name: "`seed` twice, the second one empty", request: spoofed(label(key, attackerSeed), label(key, ""))},
 		{name: "`seed` three times", request: spoofed(label(key, ""), label(key, seedLocal), label(key, ""))},
@@ -151,7 +151,7 @@ func makeStale(ctx context.Context, victim model.Metric) {
 // repeatTimestamps sends other values for the very times of a victim's samples.
 func repeatTimestamps(ctx context.Context, victim model.Metric) {
 	GinkgoHelper()
-	series := model.Metric(maps.Clone(victim))
+	series := maps.Clone(victim)
 	api, err := ls.Prometheus(landscape.GardenReplicas[0]).API()
 	Expect(err).NotTo(HaveOccurred())
 	result, _, err := api.Query(ctx, selectorOf(series)+"[20s]", time.Now())

@@ -24,8 +24,9 @@ func embedded(number protowire.Number, fields ...field) field {
 	return protowire.AppendBytes(protowire.AppendTag(nil, number, protowire.BytesType), content)
 }
 
-func text(number protowire.Number, value string) field {
-	return protowire.AppendString(protowire.AppendTag(nil, number, protowire.BytesType), value)
+// text is the field 1 of a message, which is where all that are used here have their text.
+func text(value string) field {
+	return protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), value)
 }
 
 func varint(number protowire.Number, value uint64) field {
@@ -58,7 +59,7 @@ const (
 
 // attribute is a KeyValue with a string.
 func attribute(number protowire.Number, key, value string) field {
-	return embedded(number, text(1, key), embedded(2, text(1, value)))
+	return embedded(number, text(key), embedded(2, text(value)))
 }
 
 // label is an attribute of a NumberDataPoint.
@@ -71,12 +72,12 @@ func point(t time.Time, value float64, fields ...field) field {
 
 // gauge is a Metric of this type.
 func gauge(name string, points ...field) field {
-	return embedded(2, text(1, name), embedded(5, points...))
+	return embedded(2, text(name), embedded(5, points...))
 }
 
 // metric is a Metric with the given content.
 func metric(name string, content ...field) field {
-	return embedded(2, append([]field{text(1, name)}, content...)...)
+	return embedded(2, append([]field{text(name)}, content...)...)
 }
 
 // resource is the Resource of ResourceMetrics.
@@ -90,7 +91,7 @@ func resource(labels ...string) field {
 
 // scope is the InstrumentationScope of ScopeMetrics.
 func scope(name string, labels ...string) field {
-	attributes := []field{text(1, name)}
+	attributes := []field{text(name)}
 	for i := 0; i+1 < len(labels); i += 2 {
 		attributes = append(attributes, attribute(3, labels[i], labels[i+1]))
 	}
@@ -124,7 +125,7 @@ func nested(key string, size int) field {
 	for i, b := range reversed {
 		value[len(value)-1-i] = b
 	}
-	return embedded(pointAttributes, text(1, key), embedded(2, value))
+	return embedded(pointAttributes, text(key), embedded(2, value))
 }
 
 // zstdBomb is a frame that decompresses to the given content and so many zeros behind it. A block of zeros takes four bytes.

@@ -6,6 +6,7 @@ package security_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -173,12 +174,17 @@ func expectPhase(ctx context.Context, phase configv1alpha1.SigningKeyPhase) {
 func keyIDsInUse(g Gomega) []string {
 	var ids []string
 	g.Expect(filepath.WalkDir(filepath.Join(ls.Dir, "nodes"), func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || entry.Name() != constants.DataKeyToken {
-			return nil // What is replaced right now may be gone.
+		if errors.Is(err, fs.ErrNotExist) || err == nil && (entry.IsDir() || entry.Name() != constants.DataKeyToken) {
+			return nil
+		} else if err != nil {
+			return err
 		}
 		data, err := os.ReadFile(path) // #nosec G304 G122 -- A file of the landscape.
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			// It is being replaced right now.
 			return nil
+		} else if err != nil {
+			return err
 		}
 		if claims, id, err := credentials.Inspect(string(data)); err == nil && claims.Seed != "" {
 			ids = append(ids, id)

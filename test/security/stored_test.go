@@ -130,14 +130,14 @@ func expectUntouched(ctx context.Context, before history, from, to time.Time) {
 }
 
 func constantValue(series map[int64]float64) (float64, bool) {
-	first, any := 0.0, false
+	first, found := 0.0, false
 	for _, value := range series {
-		if any && value != first {
+		if found && value != first {
 			return 0, false
 		}
-		first, any = value, true
+		first, found = value, true
 	}
-	return first, any
+	return first, found
 }
 
 // missed counts the scrapes that are missing between two times.
