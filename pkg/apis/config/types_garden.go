@@ -36,7 +36,7 @@ type GardenFederationConfig struct {
 	HandOver HandOverConfiguration
 	// SeedSelector selects the seeds, by the labels of the Seed resource, that get credentials.
 	SeedSelector *metav1.LabelSelector
-	// DeniedSeeds are the names of seeds that get no credentials and whose requests are refused although they have some.
+	// DeniedSeeds are the names of seeds that get no credentials. What they send with a token that is still valid is dropped and counted.
 	DeniedSeeds []string
 	// DebugExporter tells whether the fan-out collectors also write a summary of what they forward to their log.
 	DebugExporter *bool

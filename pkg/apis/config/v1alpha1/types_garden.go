@@ -49,7 +49,7 @@ type GardenFederationConfig struct {
 	// Default: all seeds.
 	// +optional
 	SeedSelector *metav1.LabelSelector `json:"seedSelector,omitempty"`
-	// DeniedSeeds are the names of seeds that get no credentials and whose requests are refused although they have some.
+	// DeniedSeeds are the names of seeds that get no credentials. What they send with a token that is still valid is dropped and counted.
 	// Default: none.
 	// +optional
 	DeniedSeeds []string `json:"deniedSeeds,omitempty"`
