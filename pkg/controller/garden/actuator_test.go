@@ -159,7 +159,7 @@ var _ = Describe("Actuator", func() {
 			group := deployed("garden-"+name, &monitoringv1.PrometheusRule{}).(*monitoringv1.PrometheusRule).Spec.Groups[0]
 			Expect(group.Interval).To(HaveValue(BeEquivalentTo("5s")))
 			Expect(group.Rules).To(ContainElements(
-				And(HaveField("Alert", "OTelFederationSeedSilent"), HaveField("Expr.StrVal", HaveSuffix(" > 10"))),
+				And(HaveField("Alert", "OTelFederationSeedSilent"), HaveField("Expr.StrVal", ContainSubstring(" > 10 and on (seed)"))),
 				And(HaveField("Alert", "OTelFederationTokenExpiring"), HaveField("Expr.StrVal", HaveSuffix(" - time() < 43200"))),
 			))
 		})
