@@ -32,7 +32,7 @@ const offBeat = 1300 * time.Millisecond
 
 // The Go runtime reads the clock of the kernel without a system call, so that a process cannot be given another clock. A processor that
 // only this test adds shifts the times of the samples instead.
-var _ = DescribeTable("Clock", Serial, Ordered, SpecPriority(-1), func(ctx SpecContext, shift time.Duration, refused bool) {
+var _ = DescribeTable("Clock", Serial, Ordered, SpecPriority(-1), func(ctx SpecContext, shift time.Duration, refused bool, alert string) {
 	expectCurrent(ctx)
 	newest, err := ls.Prometheus(landscape.AggregateName(seed)).Query(ctx, "max("+rising+")")
 	Expect(err).NotTo(HaveOccurred())
@@ -41,7 +41,10 @@ var _ = DescribeTable("Clock", Serial, Ordered, SpecPriority(-1), func(ctx SpecC
 	restore := changes.To(ctx, ls.Seed(seed), constants.SeedCollectorName, changes.Collectors(shiftClock(shift), constants.SeedCollectorName))
 	DeferCleanup(func(ctx context.Context) { restore(ctx) })
 	began := time.Now()
+	observer := observe(ctx)
+	DeferCleanup(observer.end)
 	wait(ctx, shiftedFor*ls.ScrapeInterval)
+	Eventually(observer.told).WithContext(ctx).WithTimeout(noticeTimeout).Should(HaveKey("garden/"+alert), "alerts")
 	ended := time.Now()
 	shifted := &corev1.Pod{}
 	Expect(ls.Seed(seed).Get(ctx, client.ObjectKey{Namespace: gardener.Namespace, Name: seedCollectorPod}, shifted)).To(Succeed())
@@ -68,16 +71,17 @@ var _ = DescribeTable("Clock", Serial, Ordered, SpecPriority(-1), func(ctx SpecC
 		Expect(metricOf(ctx, Default, cluster.NameRuntime, fanOutPod(0), "otelcol_exporter_send_failed_metric_points")+
 			metricOf(ctx, Default, cluster.NameRuntime, fanOutPod(1), "otelcol_exporter_send_failed_metric_points")).To(BeNumerically(">", 0), "samples that are counted as lost")
 	}
+	result.told = observer.end()
 	result.fault, result.lasted, result.caughtUp, result.due = CurrentSpecReport().LeafNodeText, ended.Sub(began), caughtUp, result.due+due
 	report = append(report, result)
 	AddReportEntry(result.String(), ReportEntryVisibilityAlways)
 },
-	Entry("clock of the seed 5 minutes slow", -5*time.Minute-offBeat, false),
-	Entry("clock of the seed an hour slow, like a backlog of an hour", -time.Hour-offBeat, false),
+	Entry("clock of the seed 5 minutes slow", -5*time.Minute-offBeat, false, "OTelFederationSeedSilent"),
+	Entry("clock of the seed an hour slow, like a backlog of an hour", -time.Hour-offBeat, false, "OTelFederationSeedSilent"),
 	// Prometheus refuses what is more than ten minutes in the future (storage/remote/write_handler.go, maxAheadTime).
-	Entry("clock of the seed an hour fast", time.Hour+offBeat, true),
+	Entry("clock of the seed an hour fast", time.Hour+offBeat, true, "OTelFederationRequestsRejected"),
 	// Last: what it leaves in the future would be among the samples of another fault.
-	Entry("clock of the seed 5 minutes fast", 5*time.Minute+offBeat, false),
+	Entry("clock of the seed 5 minutes fast", 5*time.Minute+offBeat, false, "OTelFederationSeedClockFast"),
 )
 
 // shiftClock adds a processor that shifts the times of all samples.
