@@ -20,6 +20,7 @@ import (
 	"github.com/gardener/gardener/pkg/client/kubernetes"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/credentialscopy"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/federationhealth"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/lease"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/poller"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/seed"
@@ -38,6 +39,9 @@ func TestSeed(t *testing.T) {
 const (
 	seedName      = "seed-1"
 	seedNamespace = "seed-seed-1"
+
+	// pollTimeout is for what is found out by looking at it every ten seconds.
+	pollTimeout = 30 * time.Second
 )
 
 var cluster *framework.Cluster
@@ -64,6 +68,13 @@ var _ = BeforeSuite(func(ctx context.Context) {
 			GardenCluster:    garden,
 			SeedName:         seedName,
 			ExtensionClasses: []extensionsv1alpha1.ExtensionClass{extensionsv1alpha1.ExtensionClassSeed},
+		}); err != nil {
+			return err
+		}
+		if err := federationhealth.AddToManagerWithOptions(ctx, mgr, federationhealth.AddOptions{
+			Controller:     framework.ControllerOptions(),
+			ExtensionClass: extensionsv1alpha1.ExtensionClassSeed,
+			SeedName:       seedName,
 		}); err != nil {
 			return err
 		}

@@ -66,7 +66,7 @@ var _ = Describe("Seed controller", func() {
 			g.Expect(condition.Status).To(Equal(gardencorev1beta1.ConditionProgressing))
 			g.Expect(condition.Reason).To(Equal(conditions.ReasonCredentialsMissing))
 			g.Expect(condition.Message).To(ContainSubstring("seed " + seedName))
-		}).Should(Succeed())
+		}).WithTimeout(pollTimeout).Should(Succeed())
 
 		Expect(framework.ObjectOf[*monitoringv1.ServiceMonitor](ctx, Default, cluster.Client, constants.SeedCollectorName)).NotTo(BeNil())
 		Expect(framework.ObjectOf[*monitoringv1.PrometheusRule](ctx, Default, cluster.Client, constants.SeedCollectorName)).To(BeNil())
@@ -86,7 +86,7 @@ var _ = Describe("Seed controller", func() {
 			ex := extension.Get(ctx, g)
 			g.Expect(credentialsCondition(ex).Status).To(Equal(gardencorev1beta1.ConditionTrue))
 			g.Expect(ex.Status.LastOperation.State).To(Equal(gardencorev1beta1.LastOperationStateSucceeded))
-		}).Should(Succeed())
+		}).WithTimeout(pollTimeout).Should(Succeed())
 
 		By("the token is renewed")
 		before := extension.Get(ctx, Default)
@@ -153,7 +153,7 @@ var _ = Describe("Seed controller", func() {
 		Expect(cluster.Client.Delete(ctx, credentials)).To(Succeed())
 		Eventually(ctx, func(g Gomega) {
 			g.Expect(credentialsCondition(extension.Get(ctx, g)).Status).To(Equal(gardencorev1beta1.ConditionProgressing))
-		}).Should(Succeed())
+		}).WithTimeout(pollTimeout).Should(Succeed())
 		Expect(managedResource(ctx, Default)).To(Equal(before))
 
 		deleteCollector(ctx)
