@@ -25,11 +25,21 @@ const ShadowPrefix = "shadow:"
 // otlpHandler is how a Prometheus calls its OTLP receiver in its own metrics (web/api/v1/api.go).
 const otlpHandler = "/api/v1/otlp/v1/metrics"
 
-// scrapedQuery returns a query for the times of the scrapes of federation targets that were complete. Only push writes a label
-// `seed` there. timestamp() must be applied to a selector: of an expression it returns the time of the evaluation.
-func scrapedQuery(prefix string) string {
-	target := fmt.Sprintf("{job=%q}", constants.JobPrometheusAggregate)
+// maxSeriesPerSeed is how many series of a seed are read. One is enough, but a seed can send any number, with whatever labels.
+const maxSeriesPerSeed = 10
+
+// scrapedQuery returns a query for the times of the scrapes of federation targets that were complete, for series that match. timestamp() must
+// be applied to a selector: of an expression it returns the time of the evaluation.
+func scrapedQuery(prefix, matcher string) string {
+	target := fmt.Sprintf("{job=%q,%s}", constants.JobPrometheusAggregate, matcher)
 	return fmt.Sprintf("timestamp(%[1]sup%[2]s) and (%[1]sup%[2]s == 1) and on (seed, instance) (%[1]sscrape_samples_post_metric_relabeling%[2]s > 0)", prefix, target)
+}
+
+// scrapedQueries are the queries for each way. Only push writes a label `seed` there.
+var scrapedQueries = map[Way]string{
+	Pull:   scrapedQuery("", `seed=""`),
+	Push:   fmt.Sprintf("topk by (seed) (%d, %s)", maxSeriesPerSeed, scrapedQuery("", `seed!=""`)),
+	Shadow: fmt.Sprintf("topk by (seed) (%d, %s)", maxSeriesPerSeed, scrapedQuery(ShadowPrefix, `seed!=""`)),
 }
 
 // pulledQuery is a query for the times of all attempts to pull.
@@ -49,16 +59,13 @@ func Ask(ctx context.Context, httpClient *http.Client, url, identity string, now
 	q := &querier{api: prometheusv1.NewAPI(client), url: url, now: now}
 	observation := &Observation{Identity: identity, Scraped: map[Series]time.Time{}, Pulled: map[string]time.Time{}}
 
-	for prefix, way := range map[string]Way{"": Push, ShadowPrefix: Shadow} {
-		vector, err := q.query(ctx, scrapedQuery(prefix))
+	for way, query := range scrapedQueries {
+		vector, err := q.query(ctx, query)
 		if err != nil {
 			return nil, err
 		}
 		for _, sample := range vector {
 			series := Series{Way: way, Seed: string(sample.Metric[constants.LabelSeed]), Instance: string(sample.Metric[model.InstanceLabel])}
-			if series.Way == Push && series.Seed == "" {
-				series.Way = Pull
-			}
 			observation.Scraped[series] = timestamp(sample)
 		}
 	}

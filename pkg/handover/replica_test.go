@@ -22,8 +22,9 @@ var secret = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "foo"}}
 
 var _ = Describe("Ask", func() {
 	const (
-		scraped  = `timestamp(up{job="prometheus-aggregate"}) and (up{job="prometheus-aggregate"} == 1) and on (seed, instance) (scrape_samples_post_metric_relabeling{job="prometheus-aggregate"} > 0)`
-		shadowed = `timestamp(shadow:up{job="prometheus-aggregate"}) and (shadow:up{job="prometheus-aggregate"} == 1) and on (seed, instance) (shadow:scrape_samples_post_metric_relabeling{job="prometheus-aggregate"} > 0)`
+		reached  = `timestamp(up{job="prometheus-aggregate",seed=""}) and (up{job="prometheus-aggregate",seed=""} == 1) and on (seed, instance) (scrape_samples_post_metric_relabeling{job="prometheus-aggregate",seed=""} > 0)`
+		pushed   = `topk by (seed) (10, timestamp(up{job="prometheus-aggregate",seed!=""}) and (up{job="prometheus-aggregate",seed!=""} == 1) and on (seed, instance) (scrape_samples_post_metric_relabeling{job="prometheus-aggregate",seed!=""} > 0))`
+		shadowed = `topk by (seed) (10, timestamp(shadow:up{job="prometheus-aggregate",seed!=""}) and (shadow:up{job="prometheus-aggregate",seed!=""} == 1) and on (seed, instance) (shadow:scrape_samples_post_metric_relabeling{job="prometheus-aggregate",seed!=""} > 0))`
 		pulled   = `timestamp(up{job="prometheus-aggregate",seed=""})`
 		rejected = `sum(increase(prometheus_http_requests_total{job="prometheus-garden",handler="/api/v1/otlp/v1/metrics",code=~"4.."}[5m])) > 0`
 
@@ -38,7 +39,7 @@ var _ = Describe("Ask", func() {
 	)
 
 	BeforeEach(func() {
-		answers = map[string]string{scraped: empty, shadowed: empty, pulled: empty, rejected: empty}
+		answers = map[string]string{reached: empty, pushed: empty, shadowed: empty, pulled: empty, rejected: empty}
 		server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 			defer GinkgoRecover()
 			Expect(request.ParseForm()).To(Succeed())
@@ -61,8 +62,9 @@ var _ = Describe("Ask", func() {
 	})
 
 	It("should tell apart by which way samples came", func() {
-		answers[scraped] = `{"status":"success","data":{"resultType":"vector","result":[
-			{"metric":{"job":"prometheus-aggregate","instance":"p-seed.a","seed":"a"},"value":[1767225600.5,"1767225590.123"]},
+		answers[pushed] = `{"status":"success","data":{"resultType":"vector","result":[
+			{"metric":{"job":"prometheus-aggregate","instance":"p-seed.a","seed":"a"},"value":[1767225600.5,"1767225590.123"]}]}}`
+		answers[reached] = `{"status":"success","data":{"resultType":"vector","result":[
 			{"metric":{"job":"prometheus-aggregate","instance":"p-seed.a"},"value":[1767225600.5,"1767225580.456"]}]}}`
 		answers[shadowed] = `{"status":"success","data":{"resultType":"vector","result":[
 			{"metric":{"job":"prometheus-aggregate","instance":"p-seed.b","seed":"b"},"value":[1767225600.5,"1767225570"]}]}}`

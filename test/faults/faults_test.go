@@ -33,7 +33,7 @@ const (
 	// maxAlerts is how many alerts of a seed may fire at a time.
 	maxAlerts = 5
 	// aftermath is how many scrapes after the cure are looked at, too.
-	aftermath = 6
+	aftermath = 4
 
 	collectorContainer  = "otc-container"
 	prometheusContainer = "prometheus"

@@ -119,6 +119,16 @@ func (p *Prometheus) isPushedTo(ctx context.Context, seed string) bool {
 	return err == nil && len(vector) > 0
 }
 
+// Federate asks /federate for series, and reads the answer as another Prometheus would.
+func (p *Prometheus) Federate(ctx context.Context, selector string) (map[string]*dto.MetricFamily, error) {
+	response, err := p.get(ctx, "/federate", url.Values{"match[]": {selector}})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	return parseMetrics(p.Name, response.Body)
+}
+
 // federated returns what Prometheus has of a seed. It asks /federate, like the garden Prometheus does for real.
 func (p *Prometheus) federated(ctx context.Context, seed string) (*Federation, error) {
 	params := url.Values{}

@@ -94,6 +94,12 @@ func disguises() []disguise {
 		{name: "an older sample of another seed's series", request: func(victim model.Metric, v float64) []byte {
 			return request(gauge(string(victim[model.MetricNameLabel]), point(time.Now().Add(-30*time.Second), v, labelsOf(victim)...)))
 		}},
+		{name: "a label whose value is not UTF-8", request: spoofed(label("attack", "a\xffb"))},
+		{name: "a label whose value has a zero byte", request: spoofed(label("attack", "a\x00b"))},
+		{name: "a label whose name is not UTF-8", request: spoofed(label("attack\xff", "b"))},
+		{name: "a name that is not UTF-8", storesNothing: true, request: func(victim model.Metric, v float64) []byte {
+			return request(gauge("attack\xff", point(time.Now(), v, labelsOf(victim)...)))
+		}},
 		{name: "a sample of a counter with another seed's labels", storesNothing: true, request: func(victim model.Metric, v float64) []byte {
 			return request(metric(string(victim[model.MetricNameLabel]), embedded(7, point(time.Now(), v, labelsOf(victim)...), varint(2, 2), varint(3, 1))))
 		}},
@@ -129,6 +135,7 @@ var _ = Describe("Identity", func() {
 			retell(d.name, labelsBesides(what, victim))
 		}
 		expectNoSeriesOfResources(ctx)
+		expectFederated(ctx, attackerSeed)
 
 		expectSamplesSince(ctx, time.Now().Add(ls.ScrapeInterval))
 		expectUntouched(ctx, before, from, time.Now().Add(-ls.ScrapeInterval))
@@ -205,5 +212,15 @@ func expectNoSeriesOfResources(ctx context.Context) {
 		vector, err := ls.Prometheus(replica).Query(ctx, `{__name__=~"target_info|otel_scope_info"}`)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(vector).To(BeEmpty(), replica)
+	}
+}
+
+// expectFederated checks that what a seed has sent can be read by those that federate from the garden Prometheus. One bad byte, and they get nothing.
+func expectFederated(ctx context.Context, seed string) {
+	GinkgoHelper()
+	for _, replica := range landscape.GardenReplicas {
+		families, err := ls.Prometheus(replica).Federate(ctx, fmt.Sprintf("{seed=%q}", seed))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(families).NotTo(BeEmpty(), replica)
 	}
 }

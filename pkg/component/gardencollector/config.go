@@ -34,6 +34,16 @@ const (
 	detachedPrefix  = "filter/"
 	pipelineSubtype = pipeline + "/"
 
+	// text is a pattern for what is UTF-8 without a zero byte: bytes that are not UTF-8 are U+FFFD for a regular expression. Anchored, because
+	// that is several times faster, and without a dollar sign, which the collector would expand.
+	text = `^[^\x00\x{FFFD}]+\z`
+	// noUTF8 and zeroByte are the opposite, for the values of labels. As glob patterns, with the escapes of OTTL, because that takes a quarter of the
+	// time of a regular expression. U+FFFD itself would be taken for an error in the pattern, so its neighbours are named, which nobody writes.
+	noUTF8   = `*[\uFFFC-\uFFFE]*`
+	zeroByte = `*[!\u0001-\U0010FFFF]*`
+	// replacement is stored instead of the value of a label that is no text.
+	replacement = "invalid"
+
 	// otlpPath is the path of Prometheus' OTLP receiver. The exporter appends `/v1/metrics`.
 	otlpPath = "/api/v1/otlp"
 
@@ -154,22 +164,26 @@ func (g *gardenCollector) processors() (map[string]any, []string) {
 }
 
 // typeProcessor drops what no seed sends: what comes from /federate has no type, and that is a gauge in OTLP. The other types have exemplars,
-// and one of their samples can become any number of series.
+// and one of their samples can become any number of series. Names that are no text go as well, see resourceProcessor.
 func typeProcessor() map[string]any {
 	return map[string]any{
-		"error_mode":        "propagate",
-		"metric_conditions": []any{"metric.type != METRIC_DATA_TYPE_GAUGE"},
+		"error_mode": "propagate",
+		"metric_conditions": []any{
+			"metric.type != METRIC_DATA_TYPE_GAUGE",
+			fmt.Sprintf("not IsMatch(metric.name, %q)", text),
+		},
 	}
 }
 
 // resourceProcessor leaves a resource nothing but what becomes `job` and `instance`, whatever a seed sends: Prometheus would
 // make a series `target_info` of the rest, as of an attribute that is there twice. Everything else that is not a label goes, and labels
 // become strings, as they are for Prometheus: it would take so long for lists in lists that the queue would try again and again, and deliver
-// nothing else.
+// nothing else. Strings must be text: Prometheus stores them as they come, and nobody can read an answer of /federate with one that is not
+// UTF-8, or has a zero byte.
 func resourceProcessor() map[string]any {
 	var identity []any
 	for _, attribute := range []string{"service.name", "service.instance.id"} {
-		identity = append(identity, fmt.Sprintf(`set(resource.cache[%[1]q], resource.attributes[%[1]q]) where IsString(resource.attributes[%[1]q])`, attribute))
+		identity = append(identity, fmt.Sprintf(`set(resource.cache[%[1]q], resource.attributes[%[1]q]) where IsString(resource.attributes[%[1]q]) and IsMatch(resource.attributes[%[1]q], %[2]q)`, attribute, text))
 	}
 
 	return map[string]any{
@@ -179,7 +193,12 @@ func resourceProcessor() map[string]any {
 			map[string]any{"statements": append(identity, "set(resource.attributes, resource.cache)")},
 			map[string]any{"statements": []any{"keep_keys(scope.attributes, [])"}},
 			map[string]any{"statements": []any{"keep_keys(metric.metadata, [])"}},
-			map[string]any{"statements": []any{"stringify_all(datapoint.attributes)"}},
+			map[string]any{"statements": []any{
+				"stringify_all(datapoint.attributes)",
+				fmt.Sprintf("keep_matching_keys(datapoint.attributes, %q)", text),
+				fmt.Sprintf(`replace_all_matches(datapoint.attributes, "%s", %q)`, noUTF8, replacement),
+				fmt.Sprintf(`replace_all_matches(datapoint.attributes, "%s", %q)`, zeroByte, replacement),
+			}},
 		},
 	}
 }

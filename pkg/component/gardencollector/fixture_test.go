@@ -124,18 +124,26 @@ func expectedConfig() otelv1beta1.Config {
 		}},
 		Processors: &otelv1beta1.AnyConfig{Object: map[string]any{
 			"memory_limiter": map[string]any{"check_interval": "1s", "limit_percentage": 80, "spike_limit_percentage": 20},
-			"filter/type":    map[string]any{"error_mode": "propagate", "metric_conditions": []any{"metric.type != METRIC_DATA_TYPE_GAUGE"}},
+			"filter/type": map[string]any{"error_mode": "propagate", "metric_conditions": []any{
+				"metric.type != METRIC_DATA_TYPE_GAUGE",
+				`not IsMatch(metric.name, "^[^\\x00\\x{FFFD}]+\\z")`,
+			}},
 			"transform/resource": map[string]any{
 				"error_mode": "propagate",
 				"metric_statements": []any{
 					map[string]any{"statements": []any{
-						`set(resource.cache["service.name"], resource.attributes["service.name"]) where IsString(resource.attributes["service.name"])`,
-						`set(resource.cache["service.instance.id"], resource.attributes["service.instance.id"]) where IsString(resource.attributes["service.instance.id"])`,
+						`set(resource.cache["service.name"], resource.attributes["service.name"]) where IsString(resource.attributes["service.name"]) and IsMatch(resource.attributes["service.name"], "^[^\\x00\\x{FFFD}]+\\z")`,
+						`set(resource.cache["service.instance.id"], resource.attributes["service.instance.id"]) where IsString(resource.attributes["service.instance.id"]) and IsMatch(resource.attributes["service.instance.id"], "^[^\\x00\\x{FFFD}]+\\z")`,
 						`set(resource.attributes, resource.cache)`,
 					}},
 					map[string]any{"statements": []any{`keep_keys(scope.attributes, [])`}},
 					map[string]any{"statements": []any{`keep_keys(metric.metadata, [])`}},
-					map[string]any{"statements": []any{`stringify_all(datapoint.attributes)`}},
+					map[string]any{"statements": []any{
+						`stringify_all(datapoint.attributes)`,
+						`keep_matching_keys(datapoint.attributes, "^[^\\x00\\x{FFFD}]+\\z")`,
+						`replace_all_matches(datapoint.attributes, "*[\uFFFC-\uFFFE]*", "invalid")`,
+						`replace_all_matches(datapoint.attributes, "*[!\u0001-\U0010FFFF]*", "invalid")`,
+					}},
 				},
 			},
 			"attributes/seed": map[string]any{

@@ -85,15 +85,16 @@ func (r *replica) answer(query string) []map[string]any {
 		if r.rejected {
 			result = append(result, map[string]any{"metric": map[string]string{}, "value": []any{0, "1"}})
 		}
-	case strings.Contains(query, `seed=""`):
-		for series, at := range r.scraped {
-			if series.Way == handover.Pull {
-				add(series, at)
-			}
-		}
 	default:
+		way := handover.Push
+		switch {
+		case strings.Contains(query, `seed=""`):
+			way = handover.Pull
+		case strings.Contains(query, "shadow:up"):
+			way = handover.Shadow
+		}
 		for series, at := range r.scraped {
-			if isShadow := strings.Contains(query, "shadow:up"); isShadow == (series.Way == handover.Shadow) {
+			if series.Way == way {
 				add(series, at)
 			}
 		}
