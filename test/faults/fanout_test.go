@@ -98,8 +98,8 @@ func fillQueues(ctx context.Context) {
 		watch(Default)
 		g.Expect(detachedReplicas(ctx, g)).To(ConsistOf("prometheus-garden-1"))
 	}).WithTimeout(10 * time.Minute).Should(Succeed())
-	// For as long as it would take to fill what was left of the queues.
-	Consistently(ctx, watch).WithTimeout(2 * time.Minute).Should(Succeed())
+	// For longer than it would take to fill what was left of the queues, a fifth.
+	Consistently(ctx, watch).WithTimeout(time.Minute).Should(Succeed())
 	AddReportEntry(fmt.Sprintf("oldest that the newest sample in garden-0 was meanwhile: %s, %s after the other one stood still", worst, at), ReportEntryVisibilityAlways)
 
 	container(cluster.NameRuntime, "prometheus-garden-1", prometheusContainer, "continue")(ctx)

@@ -78,7 +78,10 @@ var _ = DescribeTable("Fault", Serial, func(ctx SpecContext, f fault) {
 	lasted := time.Since(began)
 	caughtUp := expectCurrent(ctx)
 
-	wait(ctx, aftermath*ls.ScrapeInterval)
+	// Conditions take longer to be True again than what comes after the fault must be watched.
+	watched := time.Now()
+	expectHealthy(ctx)
+	wait(ctx, aftermath*ls.ScrapeInterval-time.Since(watched))
 	// What is in flight must not count as lost. A queue with several consumers keeps no order, so older samples may come last.
 	var (
 		to     = time.Now().Add(-2 * ls.ScrapeInterval)
@@ -110,7 +113,6 @@ var _ = DescribeTable("Fault", Serial, func(ctx SpecContext, f fault) {
 	if f.lost == 0 {
 		Expect(result.lostSamples).To(BeZero(), "samples that only one replica has")
 	}
-	expectHealthy(ctx)
 },
 	Entry("collector of the seed killed", fault{inject: kill(seedCluster, seedCollectorPod, collectorContainer), unscraped: 6}),
 	Entry("one fan-out killed", fault{inject: kill(cluster.NameRuntime, fanOutPod(0), collectorContainer)}),

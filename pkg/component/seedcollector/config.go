@@ -28,8 +28,9 @@ const (
 	// aggregateTarget is the Service of the aggregate Prometheus.
 	aggregateTarget = "prometheus-aggregate:80"
 
-	// maxRequest is the largest number of samples in a request to the garden.
-	maxRequest = 20000
+	// maxRequest is the largest number of samples in a request to the garden. Smaller ones cost the fan-out less, whose queues write what is there
+	// several times; larger ones hardly save bytes (docs/operations/capacity.md).
+	maxRequest = 5000
 	// consumers is one, so that samples arrive in the order in which they were scraped.
 	consumers = 1
 
