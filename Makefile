@@ -166,6 +166,10 @@ bench: SERIES = 7000,70000,200000
 bench: ## Measure push, pull and other ways side by side and write docs/benchmarks.md (SERIES=7000,70000,200000 SCRAPES=12).
 	@bash hack/bench.sh "$(SERIES)" "$(SCRAPES)" "$(BENCH_OUTPUT)" $(BENCH_FLAGS)
 
+.PHONY: bench-scale
+bench-scale: landscape-binaries ## Measure what 100 and 1,000 Seeds cost the garden, in a landscape of its own, and write docs/benchmarks.md.
+	@bash hack/test-landscape.sh $(LANDSCAPE) $(LANDSCAPE_TEST_DIR) test/scale 40 --seeds 1 --reference=false
+
 .PHONY: bench-micro
 bench-micro: ## Run the Go benchmarks of the extension's own code.
 	@go test -run='^$$' -bench=. -benchmem ./pkg/...

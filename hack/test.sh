@@ -14,7 +14,7 @@ set -o pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 kind="${1:?usage: hack/test.sh unit|integration}"
-packages="$(go list ./... | grep -v -e '/test/e2e' -e '/test/breakage' -e '/test/faults' -e '/test/security')"
+packages="$(go list ./... | grep -v -e '/test/e2e' -e '/test/breakage' -e '/test/faults' -e '/test/security' -e '/test/scale')"
 
 case "${kind}" in
   unit)

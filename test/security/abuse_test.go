@@ -23,7 +23,7 @@ import (
 
 const (
 	// maxBody is the size up to which a request is accepted.
-	maxBody = 20 << 20
+	maxBody = 4 << 20
 
 	// allowedQuick is how old the newest sample of another seed may become while nothing heavy goes on: two scrapes, and what a busy machine
 	// takes.

@@ -47,8 +47,11 @@ const (
 	// otlpPath is the path of Prometheus' OTLP receiver. The exporter appends `/v1/metrics`.
 	otlpPath = "/api/v1/otlp"
 
-	// maxRequestBody is the size in bytes up to which a request is accepted, compressed as well as decompressed.
-	maxRequestBody = 20 << 20
+	// maxRequestBody is the size in bytes up to which a request is accepted, compressed as well as decompressed. A request of a seed has about 1 MiB,
+	// see maxRequest in pkg/component/seedcollector. It is not larger because the collector reads lists in lists recursively, to any depth
+	// (pdata/internal in go.opentelemetry.io/collector/pdata v1.65.0): 4 MiB of them need 900 MiB, and 8 MiB are more than the stack of a goroutine
+	// may hold, which ends the process.
+	maxRequestBody = 4 << 20
 	// readTimeout bounds for how long a request that does not end is held. It is longer than a seed waits for its answer.
 	readTimeout = time.Minute
 	// maxRequest is the largest number of samples in a request to Prometheus, which rolls back a whole request for one bad

@@ -116,7 +116,7 @@ func expectedConfig() otelv1beta1.Config {
 					"http": map[string]any{
 						"endpoint":              "[::]:4318",
 						"auth":                  map[string]any{"authenticator": "oidc"},
-						"max_request_body_size": 20971520,
+						"max_request_body_size": 4194304,
 						"read_timeout":          "1m0s",
 					},
 				},

@@ -1,0 +1,250 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package scale_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
+	gardenerutils "github.com/gardener/gardener/pkg/utils/gardener"
+
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/credentials"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/cluster"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/gardener"
+)
+
+const (
+	// renewAfter is the age at which tokens are renewed here. By default it is a day.
+	renewAfter = 4 * time.Minute
+	// validity is that of a token, the shortest that is allowed.
+	validity = 10 * time.Minute
+	// metricsPort is where the extension tells its metrics.
+	metricsPort = 8080
+	// workers is how many Seeds are created at a time.
+	workers = 20
+	// seedController is the name of the controller that issues credentials.
+	seedController = "credentials-seed"
+)
+
+var _ = DescribeTable("Credentials", Serial, func(ctx SpecContext, count int) {
+	config := gardener.With(gardener.GardenProviderConfig(ls.ScrapeInterval, ls.HandOver), map[string]any{"validity": validity.String(), "renewAfter": renewAfter.String()}, "token")
+	Expect(gardener.EnableGarden(ctx, ls.Runtime(), config)).To(Succeed())
+	DeferCleanup(func(ctx SpecContext) { Expect(ls.EnableGarden(ctx)).To(Succeed()) })
+
+	scaleExtension(ctx, 0)
+	DeferCleanup(func(ctx SpecContext) { scaleExtension(ctx, gardener.GardenExtensionReplicas) })
+	names := createSeeds(ctx, count)
+
+	before := requests()
+	started := time.Now()
+	scaleExtension(ctx, 1)
+	var peak float64
+	Eventually(ctx, func(g Gomega) {
+		g.Expect(extensionPods(ctx, g)).To(HaveLen(1))
+		peak = max(peak, value(g, extensionMetrics(ctx, g)["process_resident_memory_bytes"]))
+		g.Expect(issued(ctx, g)).To(HaveLen(count + len(ls.Seeds())))
+	}).Should(Succeed())
+	took := time.Since(started)
+	asked := requests() - before
+	first := issued(ctx, Default)
+	metrics := extensionMetrics(ctx, Default)
+
+	// The wave of renewals, in which the tokens say when they were issued.
+	renewals := map[string]time.Time{}
+	Eventually(ctx, func(g Gomega) {
+		for namespace, at := range issued(ctx, g) {
+			if at.After(first[namespace]) && renewals[namespace].IsZero() {
+				renewals[namespace] = at
+			}
+		}
+		g.Expect(renewals).To(HaveLen(len(first)))
+	}).WithTimeout(renewAfter + 5*time.Minute).Should(Succeed())
+	width, most := waveOf(renewals)
+
+	rows = append(rows, fmt.Sprintf("| %d | %.1f s | %.1f | %.1f s | %.0f MiB | %s | %s | %d |", count, took.Seconds(), float64(asked)/float64(count),
+		value(Default, metrics["process_cpu_seconds_total"]), peak/(1<<20), p95(metrics["controller_runtime_reconcile_time_seconds"]), width.Round(time.Second), most))
+	AddReportEntry(rows[len(rows)-1], ReportEntryVisibilityAlways)
+
+	deleteSeeds(ctx, names)
+},
+	Entry("of 100 Seeds", 100),
+	Entry("of 1,000 Seeds", 1000),
+)
+
+// scaleExtension changes the number of pods of the extension of class garden, and waits until they are there.
+func scaleExtension(ctx context.Context, replicas int32) {
+	GinkgoHelper()
+	Expect(ls.ScaleGardenExtension(ctx, replicas)).To(Succeed())
+	if replicas == 0 {
+		Eventually(ctx, func(g Gomega) { g.Expect(extensionPods(ctx, g)).To(BeEmpty()) }).Should(Succeed())
+	}
+}
+
+func extensionPods(ctx context.Context, g Gomega) []corev1.Pod {
+	pods := &corev1.PodList{}
+	g.Expect(ls.Runtime().List(ctx, pods, client.InNamespace(gardener.NamespaceRuntimeExtension), client.MatchingLabels{"app.kubernetes.io/name": gardener.GardenExtensionDeployment})).To(Succeed())
+	return pods.Items
+}
+
+// createSeeds creates Seeds like one that is there, and waits until gardener-controller-manager has created their namespaces.
+func createSeeds(ctx context.Context, count int) []string {
+	GinkgoHelper()
+	template := &gardencorev1beta1.Seed{}
+	Expect(ls.VirtualGarden().Get(ctx, client.ObjectKey{Name: landscape.SeedRuntime}, template)).To(Succeed())
+	names := make([]string, count)
+	for i := range names {
+		names[i] = fmt.Sprintf("scale-%04d", i)
+	}
+	Expect(forEach(ctx, names, func(ctx context.Context, name string) error {
+		seed := &gardencorev1beta1.Seed{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: *template.Spec.DeepCopy()}
+		seed.Spec.Ingress.Domain = gardener.SeedIngressDomain(name)
+		return ls.VirtualGarden().Create(ctx, seed)
+	})).To(Succeed())
+	Eventually(ctx, func() error {
+		return forEach(ctx, names, func(ctx context.Context, name string) error {
+			return ls.VirtualGarden().Get(ctx, client.ObjectKey{Name: gardenerutils.ComputeGardenNamespace(name)}, &corev1.Namespace{})
+		})
+	}).WithPolling(5 * time.Second).Should(Succeed())
+	return names
+}
+
+// deleteSeeds deletes Seeds and waits until their namespaces are gone, and with them the credentials.
+func deleteSeeds(ctx context.Context, names []string) {
+	GinkgoHelper()
+	Expect(forEach(ctx, names, func(ctx context.Context, name string) error {
+		return client.IgnoreNotFound(ls.VirtualGarden().Delete(ctx, &gardencorev1beta1.Seed{ObjectMeta: metav1.ObjectMeta{Name: name}}))
+	})).To(Succeed())
+	Eventually(ctx, func(g Gomega) {
+		g.Expect(issued(ctx, g)).To(HaveLen(len(ls.Seeds())))
+	}).Should(Succeed())
+}
+
+func forEach(ctx context.Context, names []string, do func(context.Context, string) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(workers)
+	for _, name := range names {
+		group.Go(func() error { return do(ctx, name) })
+	}
+	return group.Wait()
+}
+
+// issued returns when the tokens of all seeds were issued, by namespace.
+func issued(ctx context.Context, g Gomega) map[string]time.Time {
+	secrets := &corev1.SecretList{}
+	g.Expect(ls.VirtualGarden().List(ctx, secrets, client.MatchingFields{"metadata.name": constants.CredentialsSecretName})).To(Succeed())
+	times := map[string]time.Time{}
+	for _, secret := range secrets.Items {
+		claims, _, err := credentials.Inspect(string(secret.Data[constants.DataKeyToken]))
+		g.Expect(err).NotTo(HaveOccurred(), "token of namespace %s", secret.Namespace)
+		times[secret.Namespace] = claims.IssuedAt
+	}
+	return times
+}
+
+// waveOf returns the time from the first to the last, and how many there are in a second at most.
+func waveOf(times map[string]time.Time) (time.Duration, int) {
+	var (
+		first, last time.Time
+		inSecond    = map[int64]int{}
+		most        int
+	)
+	for _, t := range times {
+		if first.IsZero() || t.Before(first) {
+			first = t
+		}
+		if t.After(last) {
+			last = t
+		}
+		inSecond[t.Unix()]++
+		most = max(most, inSecond[t.Unix()])
+	}
+	return last.Sub(first), most
+}
+
+// requests is how many requests of the extension the audit log of the virtual garden has.
+func requests() int {
+	GinkgoHelper()
+	state, err := ls.Cluster(cluster.NameVirtualGarden)
+	Expect(err).NotTo(HaveOccurred())
+	file, err := os.Open(filepath.Join(filepath.Dir(state.Kubeconfig), cluster.AuditLogName))
+	Expect(err).NotTo(HaveOccurred())
+	defer func() { _ = file.Close() }()
+	count := 0
+	scanner := bufio.NewScanner(file)
+	scanner.Buffer(nil, 1<<20)
+	for scanner.Scan() {
+		event := struct {
+			User struct {
+				Username string `json:"username"`
+			} `json:"user"`
+		}{}
+		Expect(json.Unmarshal(scanner.Bytes(), &event)).To(Succeed())
+		if event.User.Username == "system:serviceaccount:kube-system:"+constants.GardenAccessName {
+			count++
+		}
+	}
+	Expect(scanner.Err()).NotTo(HaveOccurred())
+	return count
+}
+
+// extensionMetrics are the metrics of the only pod of the extension.
+func extensionMetrics(ctx context.Context, g Gomega) map[string]*dto.MetricFamily {
+	pods := extensionPods(ctx, g)
+	g.Expect(pods).To(HaveLen(1))
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s:%d/metrics", pods[0].Status.PodIP, metricsPort), nil)
+	g.Expect(err).NotTo(HaveOccurred())
+	response, err := http.DefaultClient.Do(request)
+	g.Expect(err).NotTo(HaveOccurred())
+	defer func() { _ = response.Body.Close() }()
+	g.Expect(response.StatusCode).To(Equal(http.StatusOK))
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(response.Body)
+	g.Expect(err).NotTo(HaveOccurred())
+	return families
+}
+
+func value(g Gomega, family *dto.MetricFamily) float64 {
+	g.Expect(family.GetMetric()).To(HaveLen(1))
+	return family.GetMetric()[0].GetCounter().GetValue() + family.GetMetric()[0].GetGauge().GetValue()
+}
+
+// p95 tells below which time 95 % of the reconciliations of Seeds took, as precisely as the buckets are.
+func p95(family *dto.MetricFamily) string {
+	GinkgoHelper()
+	for _, metric := range family.GetMetric() {
+		if !slices.ContainsFunc(metric.GetLabel(), func(label *dto.LabelPair) bool {
+			return label.GetName() == "controller" && label.GetValue() == seedController
+		}) {
+			continue
+		}
+		for _, bucket := range metric.GetHistogram().GetBucket() {
+			if float64(bucket.GetCumulativeCount()) >= 0.95*float64(metric.GetHistogram().GetSampleCount()) {
+				return fmt.Sprintf("≤ %.3g s", bucket.GetUpperBound())
+			}
+		}
+	}
+	Fail("no times of reconciliations of Seeds")
+	return ""
+}
