@@ -45,18 +45,21 @@ var _ = BeforeSuite(func() {
 	SetDefaultEventuallyPollingInterval(500 * time.Millisecond)
 })
 
-// rows are the lines of the report.
-var rows []string
+// rows and capacities are the lines of the report's tables.
+var rows, capacities []string
 
 // After a whole run that has succeeded the report becomes a part of the document.
 var _ = ReportAfterSuite("report", func(result Report) {
-	if len(rows) == 0 {
+	if len(rows)+len(capacities) == 0 {
 		return
 	}
 	text := strings.Join(append([]string{
 		"| Seeds | until all have credentials | requests to the virtual garden, per Seed | processor time | peak memory | reconciliation of a Seed p95 | renewals of all, first to last | most renewals in a second |",
 		"|---|---|---|---|---|---|---|---|",
-	}, rows...), "\n") + "\n"
+	}, rows...), "\n") + "\n\n" + strings.Join(append([]string{
+		"| collectors of the fan-out | simulated seeds whose samples are in time | samples per second | processor time of the fan-out per sample | memory of a collector | one step more |",
+		"|---|---|---|---|---|---|",
+	}, capacities...), "\n") + "\n"
 	Expect(os.WriteFile(filepath.Join(ls.Dir, "scale.md"), []byte(text), 0o600)).To(Succeed())
 	fmt.Println(text)
 	if !result.SuiteSucceeded {
