@@ -51,8 +51,8 @@ type Options struct {
 // Validate returns an error if the options cannot be used.
 func (o *Options) Validate() error {
 	for _, name := range o.Ways {
-		if !slices.Contains(WayNames(), name) {
-			return fmt.Errorf("there is no way %q, choose from %s", name, strings.Join(WayNames(), ", "))
+		if known := slices.Concat(WayNames(), VariantNames()); !slices.Contains(known, name) {
+			return fmt.Errorf("there is no way %q, choose from %s", name, strings.Join(known, ", "))
 		}
 	}
 	switch {

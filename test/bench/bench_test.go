@@ -28,13 +28,13 @@ var _ = Describe("Configurations", func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(config).To(And(ContainSubstring("127.0.0.1:9090"), ContainSubstring("/dir/credentials/token"), ContainSubstring("directory: /dir/queue"), ContainSubstring("file_storage")))
 		Expect(config).NotTo(inPods)
-		Expect(env).To(ConsistOf("GOMEMLIMIT=1073741824"))
+		Expect(env).To(ConsistOf("GOMEMLIMIT=322122547"))
 
 		config, env, err = FanOutConfig(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(config).To(And(ContainSubstring("http://127.0.0.3:9090/api/v1/otlp"), ContainSubstring("http://127.0.0.4:9090/api/v1/otlp"), ContainSubstring("/dir/jwks/jwks.json"), ContainSubstring("127.0.0.2:4318")))
 		Expect(config).NotTo(inPods)
-		Expect(env).To(ConsistOf("GOMEMLIMIT=2147483648"))
+		Expect(env).To(ConsistOf("GOMEMLIMIT=644245094"))
 	})
 
 	It("should pull as Gardener does", func() {

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	fakeclient "sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -100,8 +99,8 @@ func forProcess(rendered *otelv1beta1.OpenTelemetryCollector, address, queue str
 	}
 
 	var env []string
-	if limit, ok := rendered.Spec.Resources.Limits[corev1.ResourceMemory]; ok {
-		env = append(env, "GOMEMLIMIT="+strconv.FormatInt(limit.Value(), 10))
+	for _, variable := range rendered.Spec.Env {
+		env = append(env, variable.Name+"="+variable.Value)
 	}
 	return content, env, nil
 }
@@ -122,8 +121,12 @@ func (s *site) startCollector(ctx context.Context, role Role, name, address stri
 	return waitFor(ctx, "http://"+net.JoinHostPort(address, "13133")+"/")
 }
 
-// startExtension starts what this extension deploys by default: the fan-out and the seed collector.
-func startExtension(ctx context.Context, s *site) error {
+// startExtension returns a function that starts what this extension deploys by default, but for some changes: the fan-out and the seed collector.
+func startExtension(changes ...change) func(context.Context, *site) error {
+	return func(ctx context.Context, s *site) error { return s.startExtension(ctx, changes) }
+}
+
+func (s *site) startExtension(ctx context.Context, changes []change) error {
 	config, err := otlpReceiverConfig()
 	if err != nil {
 		return err
@@ -131,7 +134,7 @@ func startExtension(ctx context.Context, s *site) error {
 	if err := s.startReceivers(ctx, config, flagOTLPReceiver); err != nil {
 		return err
 	}
-	fanOut, err := s.startFanOut(ctx)
+	fanOut, err := s.startFanOut(ctx, changes)
 	if err != nil {
 		return err
 	}
@@ -139,13 +142,16 @@ func startExtension(ctx context.Context, s *site) error {
 	if err != nil {
 		return err
 	}
-	return s.startSeedCollector(ctx, endpoint)
+	return s.startSeedCollector(ctx, endpoint, changes)
 }
 
 // startFanOut starts the fan-out in front of the receivers and returns its host and port.
-func (s *site) startFanOut(ctx context.Context) (string, error) {
+func (s *site) startFanOut(ctx context.Context, changes []change) (string, error) {
 	rendered, err := renderFanOut(ctx, s.credentials.jwks)
 	if err != nil {
+		return "", err
+	}
+	if err := apply(changes, RoleFanOut, rendered); err != nil {
 		return "", err
 	}
 	jwks, err := s.write("fan-out/jwks/jwks.json", s.credentials.jwks)
@@ -161,9 +167,12 @@ func (s *site) startFanOut(ctx context.Context) (string, error) {
 }
 
 // startSeedCollector starts the seed collector, which pushes to an endpoint.
-func (s *site) startSeedCollector(ctx context.Context, endpoint string) error {
+func (s *site) startSeedCollector(ctx context.Context, endpoint string, changes []change) error {
 	rendered, err := renderSeedCollector(ctx, endpoint, s.credentials.ca, s.interval)
 	if err != nil {
+		return err
+	}
+	if err := apply(changes, RoleSender, rendered); err != nil {
 		return err
 	}
 	token, err := s.write("sender/credentials/token", s.credentials.token)

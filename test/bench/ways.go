@@ -47,14 +47,19 @@ type way struct {
 var ways = []way{
 	{name: WayPull, title: "pull, as today (gzip)", pulled: true, start: startPull},
 	{name: WayProofOfConcept, title: "proof of concept", start: startProofOfConcept},
-	{name: WayExtension, title: "**this extension**", start: startExtension},
+	{name: WayExtension, title: "**this extension**", start: startExtension()},
 	{name: WayRemoteWrite1, title: "Prometheus agent, remote write 1.0", start: startAgent("prometheus.WriteRequest")},
 	{name: WayRemoteWrite2, title: "Prometheus agent, remote write 2.0", start: startAgent("io.prometheus.write.v2.Request")},
 	{name: WayVMAgent, title: "vmagent", start: startVMAgent},
 }
 
-// WayNames returns the names of all ways.
-func WayNames() []string {
+// WayNames returns the names of all ways that are measured by default.
+func WayNames() []string { return namesOf(ways) }
+
+// VariantNames returns the names of this extension with other settings.
+func VariantNames() []string { return namesOf(variants) }
+
+func namesOf(ways []way) []string {
 	var names []string
 	for _, one := range ways {
 		names = append(names, one.name)
@@ -64,7 +69,7 @@ func WayNames() []string {
 
 func findWays(names []string) []way {
 	var found []way
-	for _, one := range ways {
+	for _, one := range slices.Concat(ways, variants) {
 		if slices.Contains(names, one.name) {
 			found = append(found, one)
 		}

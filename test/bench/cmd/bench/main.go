@@ -67,7 +67,7 @@ func (c *command) addFlags(flags *pflag.FlagSet) {
 	flags.IntVar(&c.options.WarmUp, "warm-up", 4, "Number of scrapes before the measurement.")
 	flags.IntVar(&c.options.Scrapes, "scrapes", 12, "Number of scrapes that are measured.")
 	flags.IntVar(&c.options.LatencyScrapes, "latency-scrapes", 6, "Number of scrapes of which the latency is measured afterwards.")
-	flags.StringSliceVar(&c.options.Ways, "ways", bench.WayNames(), "Ways to measure. Pull is always measured as well.")
+	flags.StringSliceVar(&c.options.Ways, "ways", bench.WayNames(), "Ways to measure, among them other settings of this extension: "+strings.Join(bench.VariantNames(), ", ")+". Pull is always measured as well.")
 	flags.IntVar(&c.options.Together, "together", 0, "How many ways run at the same time, pull included. By default as many as two cores keep up with.")
 	flags.StringVar(&c.options.Prometheus, "prometheus", "bin/landscape/prometheus", "Path of Prometheus.")
 	flags.StringVar(&c.options.Collector, "collector", "bin/landscape/otelcol", "Path of the OpenTelemetry collector.")

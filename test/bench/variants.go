@@ -1,0 +1,102 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package bench
+
+import (
+	"fmt"
+	"slices"
+
+	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// change changes the collector of a role that this extension deploys.
+type change struct {
+	role   Role
+	change func(*otelv1beta1.OpenTelemetryCollector) error
+}
+
+// apply applies the changes for a role.
+func apply(changes []change, role Role, rendered *otelv1beta1.OpenTelemetryCollector) error {
+	for _, c := range changes {
+		if c.role != role {
+			continue
+		}
+		if err := c.change(rendered); err != nil {
+			return fmt.Errorf("failed to change %s: %w", rendered.Name, err)
+		}
+	}
+	return nil
+}
+
+// variants are this extension with other settings, to compare them with its own in the same run. They are measured only if they are named.
+var variants = []way{
+	{name: "extension-20000", title: "up to 20,000 samples in a request", start: startExtension(exporters(RoleSender, int64(20_000), "sending_queue", "batch", "max_size"))},
+	{name: "extension-2000", title: "up to 2,000 samples in a request", start: startExtension(exporters(RoleSender, int64(2_000), "sending_queue", "batch", "max_size"))},
+	{name: "extension-zstd-3", title: "zstd, level 3", start: startExtension(exporters(RoleSender, int64(3), "compression_params", "level"))},
+	{name: "extension-zstd-11", title: "zstd, level 11", start: startExtension(exporters(RoleSender, int64(11), "compression_params", "level"))},
+	{name: "extension-one-consumer", title: "fan-out with one consumer for each queue", start: startExtension(exporters(RoleFanOut, int64(1), "sending_queue", "num_consumers"))},
+	{name: "extension-memory", title: "queues in memory", start: startExtension(withoutStorage(RoleSender), withoutStorage(RoleFanOut))},
+	{name: "extension-gogc-50", title: "GOGC=50", start: startExtension(environment(RoleSender, "GOGC", "50"), environment(RoleFanOut, "GOGC", "50"))},
+	{name: "extension-protobuf", title: "/federate in protobuf", start: startExtension(change{role: RoleSender, change: scrapeProtobuf})},
+}
+
+// exporters sets a field of all exporters of a collector.
+func exporters(role Role, value any, path ...string) change {
+	return change{role: role, change: func(rendered *otelv1beta1.OpenTelemetryCollector) error {
+		for name, config := range rendered.Spec.Config.Exporters.Object {
+			fields, ok := config.(map[string]any)
+			if !ok {
+				return fmt.Errorf("exporter %s has no fields", name)
+			}
+			if err := unstructured.SetNestedField(fields, value, path...); err != nil {
+				return fmt.Errorf("exporter %s: %w", name, err)
+			}
+		}
+		return nil
+	}}
+}
+
+// withoutStorage keeps the queues of a collector in memory.
+func withoutStorage(role Role) change {
+	return change{role: role, change: func(rendered *otelv1beta1.OpenTelemetryCollector) error {
+		for name, config := range rendered.Spec.Config.Exporters.Object {
+			fields, ok := config.(map[string]any)
+			if !ok {
+				return fmt.Errorf("exporter %s has no fields", name)
+			}
+			unstructured.RemoveNestedField(fields, "sending_queue", "storage")
+		}
+		return nil
+	}}
+}
+
+// environment sets a variable of a collector.
+func environment(role Role, name, value string) change {
+	return change{role: role, change: func(rendered *otelv1beta1.OpenTelemetryCollector) error {
+		rendered.Spec.Env = slices.DeleteFunc(rendered.Spec.Env, func(variable corev1.EnvVar) bool { return variable.Name == name })
+		rendered.Spec.Env = append(rendered.Spec.Env, corev1.EnvVar{Name: name, Value: value})
+		return nil
+	}}
+}
+
+// scrapeProtobuf asks the aggregate Prometheus for Protocol Buffers instead of text.
+func scrapeProtobuf(rendered *otelv1beta1.OpenTelemetryCollector) error {
+	receiver, ok := rendered.Spec.Config.Receivers.Object["prometheus"].(map[string]any)
+	if !ok {
+		return fmt.Errorf("there is no receiver prometheus")
+	}
+	configs, found, err := unstructured.NestedSlice(receiver, "config", "scrape_configs")
+	if err != nil || !found {
+		return fmt.Errorf("there are no scrape_configs: %w", err)
+	}
+	for _, config := range configs {
+		if fields, ok := config.(map[string]any); ok {
+			fields["scrape_protocols"] = []any{"PrometheusProto"}
+		}
+	}
+	return unstructured.SetNestedSlice(receiver, configs, "config", "scrape_configs")
+}
