@@ -40,6 +40,18 @@ type Measurement struct {
 	Wrong, Surplus int
 	// Pull is what pull has cost at the same time.
 	Pull Reference
+	// Outage is what became of an outage of the WAN, if there was one.
+	Outage *Outage
+}
+
+// Outage is what became of an outage of the WAN.
+type Outage struct {
+	// CaughtUp is the time from its end until both receivers had a scrape that is not older than an interval before it.
+	CaughtUp time.Duration
+	// Due is the number of scrapes in it, Lost is how many of them are missing in a receiver afterwards.
+	Due, Lost int
+	// PeakRSS is the most memory in bytes that the processes of a role have had until then.
+	PeakRSS map[Role]int64
 }
 
 // Reference is what a way is compared with.

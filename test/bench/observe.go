@@ -122,7 +122,7 @@ func queryNumber(ctx context.Context, prometheus *landscape.Prometheus, query st
 // countSeries counts what the receivers of a site have, and the scrapes that have succeeded in a window.
 func (m *Measurement) countSeries(ctx context.Context, s *site, end time.Time, window time.Duration) error {
 	for i, one := range s.receivers {
-		complete, err := queryNumber(ctx, one, fmt.Sprintf("max(sum_over_time(up[%s] @ %.3f))", duration(window), float64(end.UnixMilli())/1e3))
+		complete, err := completeScrapes(ctx, one, end, window)
 		if err != nil {
 			return err
 		}

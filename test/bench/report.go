@@ -118,6 +118,24 @@ func (r *Result) write(p func(string, ...any)) {
 	for _, m := range r.Measurements {
 		p("| %s | %s | %s | %s | %s | %s | %s |", m.Title, mebibytes(m, RoleAggregate), mebibytes(m, RoleSender), mebibytes(m, RoleFanOut), mebibytes(m, RoleReceiver), seconds(m, 50), seconds(m, 99))
 	}
+	r.writeOutage(p)
+}
+
+// writeOutage writes what became of the outage of the WAN, if there was one.
+func (r *Result) writeOutage(p func(string, ...any)) {
+	if len(r.Measurements) == 0 || r.Measurements[0].Outage == nil {
+		return
+	}
+	p("")
+	p("An outage of the WAN, of %d scrapes. The memory is all that was resident, files that are mapped among it:", r.Measurements[0].Outage.Due)
+	p("")
+	p("| way | scrapes lost | current again after | sender, peak memory | fan-out | garden Prometheus |")
+	p("|---|---|---|---|---|---|")
+	for _, m := range r.Measurements {
+		after := *m
+		after.PeakRSS = m.Outage.PeakRSS
+		p("| %s | %d of %d | %.0f s | %s | %s | %s |", m.Title, m.Outage.Lost, m.Outage.Due, m.Outage.CaughtUp.Seconds(), mebibytes(&after, RoleSender), mebibytes(&after, RoleFanOut), mebibytes(&after, RoleReceiver))
+	}
 }
 
 func thousands(n int) string {

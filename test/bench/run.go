@@ -155,7 +155,10 @@ func (r *run) measure(ctx context.Context, result *Result, group []way) ([]*Meas
 	for _, m := range measurements {
 		m.Pull = Reference{Bytes: pulled.Bytes(), SeedCPU: pulled.SeedCPU(), ReceiverCPU: pulled.CPU[RoleReceiver]}
 	}
-	return measurements, r.observe(ctx, measurements, end, window)
+	if err := r.observe(ctx, measurements, end, window); err != nil {
+		return nil, err
+	}
+	return measurements, r.cutWAN(ctx, measurements)
 }
 
 // observe adds to the measurements what takes queries.

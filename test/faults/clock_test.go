@@ -24,7 +24,7 @@ import (
 )
 
 // shiftedFor is for how long the clock of the seed is wrong.
-const shiftedFor = 8
+const shiftedFor = 6
 
 // offBeat keeps samples whose clock is wrong from having the times of earlier ones, to the millisecond: scrapes are aligned, and Prometheus
 // refuses two values of one time.

@@ -22,7 +22,7 @@ import (
 
 const (
 	// smallQueue is the capacity of a queue in samples that is full within a few minutes.
-	smallQueue = 30_000
+	smallQueue = 24_000
 	// delayBySister is by how much a replica of the garden Prometheus that stands still may delay the other one.
 	delayBySister = 10 * time.Second
 	// rollTimeout is how long it may take until all collectors of the fan-out have been replaced.

@@ -138,18 +138,18 @@ var _ = DescribeTable("Fault", Serial, func(ctx SpecContext, f fault) {
 	Entry("CA of the garden rotated", fault{inject: rotateCA, unscraped: 12}),
 	Entry("token of the seed expired, and renewed later", fault{inject: expireToken, lost: 20, counted: true, told: []string{"seed/CredentialsValid=False TokenExpired"}}),
 	Entry("fan-out rolled by a change of its configuration", fault{inject: rollFanOut}),
-	Entry("API server of the runtime cluster stands still", fault{inject: process(cluster.NameRuntime+"-kube-apiserver", "pause"), lasts: 30 * time.Second, cure: process(cluster.NameRuntime+"-kube-apiserver", "continue")}),
-	Entry("API server of the virtual garden stands still", fault{inject: process(cluster.NameVirtualGarden+"-kube-apiserver", "pause"), lasts: 30 * time.Second, cure: process(cluster.NameVirtualGarden+"-kube-apiserver", "continue")}),
-	Entry("API server of the seed stands still", fault{inject: process(seedCluster+"-kube-apiserver", "pause"), lasts: 30 * time.Second, cure: process(seedCluster+"-kube-apiserver", "continue")}),
+	Entry("API server of the runtime cluster stands still", fault{inject: process(cluster.NameRuntime+"-kube-apiserver", "pause"), lasts: 20 * time.Second, cure: process(cluster.NameRuntime+"-kube-apiserver", "continue")}),
+	Entry("API server of the virtual garden stands still", fault{inject: process(cluster.NameVirtualGarden+"-kube-apiserver", "pause"), lasts: 20 * time.Second, cure: process(cluster.NameVirtualGarden+"-kube-apiserver", "continue")}),
+	Entry("API server of the seed stands still", fault{inject: process(seedCluster+"-kube-apiserver", "pause"), lasts: 20 * time.Second, cure: process(seedCluster+"-kube-apiserver", "continue")}),
 	Entry("WAN cut", fault{
 		inject: wan(ingress.Faults{Cut: true}), lasts: time.Minute, cure: wan(ingress.Faults{}),
 		told: []string{"seed/FederationHealthy=False GardenUnreachable", "garden/FederationHealthy=False SeedsSilent", "seed/OTelFederationCollectorNothingDelivered", "garden/OTelFederationSeedSilent"},
 	}),
 	Entry("WAN flaps every second", fault{inject: flap, cure: wan(ingress.Faults{})}),
-	Entry("half of all reads and writes reset", fault{inject: wan(ingress.Faults{Reset: 0.5}), lasts: 30 * time.Second, cure: wan(ingress.Faults{})}),
-	Entry("200 ms latency", fault{inject: wan(ingress.Faults{Latency: 200 * time.Millisecond}), lasts: 30 * time.Second, cure: wan(ingress.Faults{})}),
-	Entry("256 kbit/s", fault{inject: wan(ingress.Faults{BytesPerSecond: 32_000}), lasts: 30 * time.Second, cure: wan(ingress.Faults{})}),
-	Entry("gateway answers 503", fault{inject: wan(ingress.Faults{Status: http.StatusServiceUnavailable}), lasts: 30 * time.Second, cure: wan(ingress.Faults{})}),
+	Entry("half of all reads and writes reset", fault{inject: wan(ingress.Faults{Reset: 0.5}), lasts: 20 * time.Second, cure: wan(ingress.Faults{})}),
+	Entry("200 ms latency", fault{inject: wan(ingress.Faults{Latency: 200 * time.Millisecond}), lasts: 20 * time.Second, cure: wan(ingress.Faults{})}),
+	Entry("256 kbit/s", fault{inject: wan(ingress.Faults{BytesPerSecond: 32_000}), lasts: 20 * time.Second, cure: wan(ingress.Faults{})}),
+	Entry("gateway answers 503", fault{inject: wan(ingress.Faults{Status: http.StatusServiceUnavailable}), lasts: 20 * time.Second, cure: wan(ingress.Faults{})}),
 	Entry("gateway answers 404", fault{inject: wan(ingress.Faults{Status: http.StatusNotFound}), lasts: 30 * time.Second, cure: wan(ingress.Faults{}), lost: 8, counted: true, told: []string{"seed/FederationHealthy=False AllSamplesDropped", "seed/OTelFederationCollectorSamplesDropped"}}),
 	Entry("gateway answers 401", fault{inject: wan(ingress.Faults{Status: http.StatusUnauthorized}), lasts: 30 * time.Second, cure: wan(ingress.Faults{}), lost: 8, counted: true}),
 	Entry("queue of the seed destroyed while the WAN is cut", fault{inject: corruptQueue, cure: wan(ingress.Faults{}), unscraped: 20, lost: 8}),
@@ -330,11 +330,11 @@ func wan(faults ingress.Faults) func(context.Context) {
 	}
 }
 
-// flap cuts the WAN for a second, and lets it work for a second, for half a minute.
+// flap cuts the WAN for a second, and lets it work for a second, ten times.
 func flap(ctx context.Context) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
-	for i := range 30 {
+	for i := range 20 {
 		wan(ingress.Faults{Cut: i%2 == 0})(ctx)
 		select {
 		case <-ticker.C:

@@ -84,6 +84,9 @@ func (i *Ingress) Traffic() Traffic {
 	return Traffic{FromClient: i.listener.in.Load(), ToClient: i.listener.out.Load(), Requests: i.requests.Load()}
 }
 
+// Cut cuts all connections and lets nobody connect, or lets everybody connect again.
+func (i *Ingress) Cut(cut bool) { i.listener.cut.Store(cut) }
+
 // Stop ends the ingress.
 func (i *Ingress) Stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
@@ -102,15 +105,22 @@ type countingListener struct {
 	net.Listener
 
 	in, out atomic.Int64
+	cut     atomic.Bool
 }
 
 // Accept waits for a connection.
 func (l *countingListener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if l.cut.Load() {
+			_ = conn.Close()
+			continue
+		}
+		return &countingConn{Conn: conn, listener: l}, nil
 	}
-	return &countingConn{Conn: conn, listener: l}, nil
 }
 
 type countingConn struct {
@@ -123,11 +133,17 @@ type countingConn struct {
 func (c *countingConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	c.listener.in.Add(int64(n))
+	if c.listener.cut.Load() {
+		return 0, net.ErrClosed
+	}
 	return n, err
 }
 
 // Write writes to the connection.
 func (c *countingConn) Write(p []byte) (int, error) {
+	if c.listener.cut.Load() {
+		return 0, net.ErrClosed
+	}
 	n, err := c.Conn.Write(p)
 	c.listener.out.Add(int64(n))
 	return n, err

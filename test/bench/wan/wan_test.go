@@ -86,6 +86,30 @@ var _ = Describe("Ingress", func() {
 		Expect(client.Get("https://" + ingress.Address())).Error().To(HaveOccurred())
 	})
 
+	It("should cut what is connected and who wants to connect, until it is told otherwise", func(ctx SpecContext) {
+		ingress, err := Start(ctx, address, backend.Listener.Addr().String(), certificate)
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(ingress.Stop)
+		get := func() error {
+			request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+ingress.Address(), nil)
+			Expect(err).NotTo(HaveOccurred())
+			response, err := client.Do(request)
+			if err == nil {
+				_, err = io.Copy(io.Discard, response.Body)
+				Expect(response.Body.Close()).To(Succeed())
+			}
+			return err
+		}
+		Expect(get()).To(Succeed())
+
+		ingress.Cut(true)
+		Expect(get()).NotTo(Succeed(), "on the connection that was there")
+		Expect(get()).NotTo(Succeed(), "on a new connection")
+
+		ingress.Cut(false)
+		Expect(get()).To(Succeed())
+	})
+
 	It("should say that an address is taken", func(ctx SpecContext) {
 		listener, err := net.Listen("tcp", address)
 		Expect(err).NotTo(HaveOccurred())

@@ -69,6 +69,7 @@ func (c *command) addFlags(flags *pflag.FlagSet) {
 	flags.IntVar(&c.options.LatencyScrapes, "latency-scrapes", 6, "Number of scrapes of which the latency is measured afterwards.")
 	flags.StringSliceVar(&c.options.Ways, "ways", bench.WayNames(), "Ways to measure, among them other settings of this extension: "+strings.Join(bench.VariantNames(), ", ")+". Pull is always measured as well.")
 	flags.IntVar(&c.options.Together, "together", 0, "How many ways run at the same time, pull included. By default as many as two cores keep up with.")
+	flags.DurationVar(&c.options.Outage, "outage", 0, "For how long the WAN is cut in the end, to measure how long catching up takes. By default it is not.")
 	flags.StringVar(&c.options.Prometheus, "prometheus", "bin/landscape/prometheus", "Path of Prometheus.")
 	flags.StringVar(&c.options.Collector, "collector", "bin/landscape/otelcol", "Path of the OpenTelemetry collector.")
 	flags.StringVar(&c.options.VMAgent, "vmagent", "bin/bench/vmagent", "Path of vmagent.")
