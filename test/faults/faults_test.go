@@ -167,7 +167,7 @@ var _ = DescribeTable("Fault", Serial, func(ctx SpecContext, f fault) {
 	}),
 	Entry("memory limit of the fan-out exceeded", fault{inject: exceedMemoryLimit, told: []string{"garden/OTelFederationSamplesRefused"}}),
 	Entry("fan-out scaled from two replicas to four and back, with samples in the queues", fault{inject: scaleFanOut}),
-	Entry("garden-1 stands still until its queues are full", fault{inject: fillQueues, lost: 100, spared: "garden-0", told: []string{"garden/FederationHealthy=False PrometheusDetached", "garden/OTelFederationReplicaDetached"}}),
+	Entry("garden-1 stands still until its queues are full", fault{inject: fillQueues, lost: 100, spared: "garden-0", told: []string{"garden/OTelFederationQueueFilling", "garden/FederationHealthy=False PrometheusDetached", "garden/OTelFederationReplicaDetached"}}),
 	Entry("both fan-outs killed while garden-0 stands still", fault{
 		inject: container(cluster.NameRuntime, "prometheus-garden-0", prometheusContainer, "pause"), lasts: 20 * time.Second,
 		cure: all(
