@@ -7,7 +7,6 @@ package security_test
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -276,14 +275,13 @@ func workloadOfPod(pod *corev1.Pod) string {
 	}
 }
 
-// workload returns the workload that a group of pods is, with what all of its pods have in common.
-func workload(ctx context.Context, group podGroup) netpol.Pod {
-	pods := group.pods(ctx)
-	labels := maps.Clone(pods[0].Labels)
-	for _, pod := range pods[1:] {
-		maps.DeleteFunc(labels, func(key, value string) bool { return pod.Labels[key] != value })
+// workloads returns the pods of a group as members of their workload. Each is looked at: the Services of the operator select single pods.
+func workloads(ctx context.Context, group podGroup) []netpol.Pod {
+	var found []netpol.Pod
+	for _, pod := range group.pods(ctx) {
+		found = append(found, netpol.Pod{Name: workloadOfPod(&pod), Namespace: group.namespace, Labels: pod.Labels})
 	}
-	return netpol.Pod{Name: workloadOfPod(&pods[0]), Namespace: group.namespace, Labels: labels}
+	return found
 }
 
 var _ = Describe("Evaluation of NetworkPolicies", func() {

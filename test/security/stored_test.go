@@ -32,11 +32,24 @@ func mark() float64 {
 	return firstMark + float64(marks.Add(1))
 }
 
-// marked are all series of a replica with the given value.
-func marked(ctx context.Context, g Gomega, replica string, value float64) model.Vector {
-	vector, err := ls.Prometheus(replica).Query(ctx, fmt.Sprintf(`{__name__=~".+"} == %.0f`, value))
+// markedFor is how far back a marked sample is looked for.
+const markedFor = 2 * time.Minute
+
+// marked are all series of a replica that have a sample with the given value, be it the newest or not.
+func marked(ctx context.Context, g Gomega, replica string, value float64) []model.Metric {
+	api, err := ls.Prometheus(replica).API()
 	g.Expect(err).NotTo(HaveOccurred())
-	return vector
+	result, _, err := api.Query(ctx, fmt.Sprintf(`{__name__=~".+"}[%s]`, model.Duration(markedFor)), time.Now())
+	g.Expect(err).NotTo(HaveOccurred())
+	matrix, ok := result.(model.Matrix)
+	g.Expect(ok).To(BeTrue())
+	var found []model.Metric
+	for _, series := range matrix {
+		if slices.ContainsFunc(series.Values, func(pair model.SamplePair) bool { return float64(pair.Value) == value }) {
+			found = append(found, series.Metric)
+		}
+	}
+	return found
 }
 
 // settle waits until all that the attacker has sent before has arrived, or was dropped: something that somebody sends now is in both replicas,
@@ -64,9 +77,9 @@ func stored(ctx context.Context, value float64) string {
 	var found []string
 	for _, replica := range landscape.GardenReplicas {
 		all := []string{}
-		for _, sample := range marked(ctx, Default, replica, value) {
-			Expect(string(sample.Metric[constants.LabelSeed])).To(Equal(attackerSeed), "label seed of %s in %s", sample.Metric, replica)
-			all = append(all, sample.Metric.String())
+		for _, metric := range marked(ctx, Default, replica, value) {
+			Expect(string(metric[constants.LabelSeed])).To(Equal(attackerSeed), "label seed of %s in %s", metric, replica)
+			all = append(all, metric.String())
 		}
 		slices.Sort(all)
 		found = append(found, strings.Join(all, ", "))
