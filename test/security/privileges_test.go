@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -107,10 +108,10 @@ var _ = Describe("Privileges", func() {
 				{"get,list,watch", "secrets", own, constants.CredentialsSecretName},
 				{"create,get,update,patch", "leases.coordination.k8s.io", own, constants.LeaseName},
 			}, append([]permission{
-				{"get,list,watch,update,patch,delete", "secrets", other, constants.CredentialsSecretName},
+				{"get,list,watch,update,patch", "secrets", other, constants.CredentialsSecretName},
 				{"get,list,watch,update,patch,delete", "secrets", other, ""},
 				{"list,watch", "secrets", "", ""},
-				{"update,patch,delete", "secrets", own, constants.CredentialsSecretName},
+				{"update,patch", "secrets", own, constants.CredentialsSecretName},
 				{"get,list,update", "secrets", nsGarden, ""},
 				{"get,list,watch,create,update,patch,delete", "leases.coordination.k8s.io", other, constants.LeaseName},
 				{"get,update,patch,delete", "seeds.core.gardener.cloud", "", seed.other},
@@ -130,6 +131,15 @@ var _ = Describe("Privileges", func() {
 			Expect(c.Get(ctx, client.ObjectKey{Namespace: other, Name: constants.CredentialsSecretName}, &corev1.Secret{})).To(MatchError(apierrors.IsForbidden, "IsForbidden"))
 			Expect(c.List(ctx, &corev1.SecretList{}, client.InNamespace(other))).To(MatchError(apierrors.IsForbidden, "IsForbidden"))
 			Expect(c.List(ctx, &corev1.SecretList{})).To(MatchError(apierrors.IsForbidden, "IsForbidden"))
+
+			// Gardener's SeedAuthorizer lets every seed delete Secrets that it does not know to belong to anybody (v1.150.0). That must do no harm.
+			victim := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: other, Name: constants.CredentialsSecretName}}
+			Expect(c.Delete(ctx, victim)).To(Succeed())
+			Eventually(ctx, func(g Gomega) {
+				g.Expect(ls.VirtualGarden().Get(ctx, client.ObjectKeyFromObject(victim), victim)).To(Succeed())
+				g.Expect(victim.Data).To(HaveKey(constants.DataKeyToken))
+			}).Should(Succeed(), "new credentials of the other seed")
+			expectSamplesSince(ctx, time.Now().Add(ls.ScrapeInterval))
 
 			// The authorizer allows to create Secrets, because gardenlet must be able to. The SeedRestriction says which.
 			for _, namespace := range []string{own, other, nsGarden} {

@@ -127,7 +127,7 @@ func expectUntouched(ctx context.Context, before history, from, to time.Time) {
 	during := historyOf(ctx, from, to)
 	for name, series := range during {
 		for t, value := range series {
-			Expect(value < firstMark || value > firstMark+float64(marks.Load())).To(BeTrue(), "%s has the attacker's value %v at %d", name, value, t)
+			Expect(value >= firstMark && value <= firstMark+float64(marks.Load())).To(BeFalse(), "%s has the attacker's value %v at %d", name, value, t)
 		}
 	}
 	for name, series := range before {
