@@ -5,6 +5,7 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -87,11 +88,14 @@ func environment(role Role, name, value string) change {
 func scrapeProtobuf(rendered *otelv1beta1.OpenTelemetryCollector) error {
 	receiver, ok := rendered.Spec.Config.Receivers.Object["prometheus"].(map[string]any)
 	if !ok {
-		return fmt.Errorf("there is no receiver prometheus")
+		return errors.New("there is no receiver prometheus")
 	}
 	configs, found, err := unstructured.NestedSlice(receiver, "config", "scrape_configs")
-	if err != nil || !found {
-		return fmt.Errorf("there are no scrape_configs: %w", err)
+	if err != nil {
+		return fmt.Errorf("failed to read the scrape_configs of receiver prometheus: %w", err)
+	}
+	if !found {
+		return errors.New("receiver prometheus has no scrape_configs")
 	}
 	for _, config := range configs {
 		if fields, ok := config.(map[string]any); ok {
