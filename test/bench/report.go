@@ -84,7 +84,7 @@ func dataShape() string {
 			selected++
 		}
 	}
-	return fmt.Sprintf("corpus of the local landscape (`test/landscape/corpus`): %d families of all shapes that federation carries, filled up with families in about the shares of a real seed; constant values; three external labels", selected)
+	return fmt.Sprintf("corpus of the local landscape (`test/landscape/corpus`): %d families of all shapes that federation carries, filled up with 280 series for each shoot, in families in about the shares of a real seed; constant values of the kinds that recording rules give; three external labels", selected)
 }
 
 func (r *Result) write(p func(string, ...any)) {
