@@ -44,12 +44,13 @@ func renderSeedCollector(ctx context.Context, endpoint string, ca []byte, interv
 		Destination: &seedcollector.Destination{
 			Endpoint: endpoint, CABundle: ca, Instance: instance, SecretName: constants.CredentialsSecretName,
 		},
-		ScrapeInterval: interval,
-		ScrapeTimeout:  timeout(interval),
-		Selectors:      seedcollector.DefaultSelectors(),
-		Compression:    string(configv1alpha1.CompressionZstd),
-		Queue:          queue(configv1alpha1.DefaultSeedQueueCapacity, configv1alpha1.DefaultSeedQueueSize),
-		Resources:      seedcollector.DefaultResources(),
+		ScrapeInterval:   interval,
+		ScrapeTimeout:    timeout(interval),
+		Selectors:        seedcollector.DefaultSelectors(),
+		Compression:      string(configv1alpha1.CompressionZstd),
+		CompressionLevel: new(configv1alpha1.DefaultZstdLevel),
+		Queue:            queue(configv1alpha1.DefaultSeedQueueCapacity, configv1alpha1.DefaultSeedQueueSize),
+		Resources:        seedcollector.DefaultResources(),
 	}
 	return render(ctx, constants.SeedCollectorName, constants.SeedCollectorName, func(c client.Client) component.Deployer {
 		return seedcollector.New(c, collectortest.Namespace, values)

@@ -12,6 +12,8 @@ import (
 	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
 )
 
 // change changes the collector of a role that this extension deploys.
@@ -35,9 +37,12 @@ func apply(changes []change, role Role, rendered *otelv1beta1.OpenTelemetryColle
 
 // variants are this extension with other settings, to compare them with its own in the same run. They are measured only if they are named.
 var variants = []way{
-	{name: "extension-20000", title: "up to 20,000 samples in a request", start: startExtension(exporters(RoleSender, int64(20_000), "sending_queue", "batch", "max_size"))},
-	{name: "extension-2000", title: "up to 2,000 samples in a request", start: startExtension(exporters(RoleSender, int64(2_000), "sending_queue", "batch", "max_size"))},
-	{name: "extension-zstd-3", title: "zstd, level 3", start: startExtension(exporters(RoleSender, int64(3), "compression_params", "level"))},
+	{name: "extension-1MiB", title: "up to 1 MiB in a request", start: startExtension(exporters(RoleSender, int64(1<<20), "sending_queue", "batch", "max_size"))},
+	{name: "extension-3MiB", title: "up to 3 MiB in a request", start: startExtension(exporters(RoleSender, int64(3<<20), "sending_queue", "batch", "max_size"))},
+	{name: "extension-5000", title: "up to 5,000 samples in a request, whatever their size", start: startExtension(
+		exporters(RoleSender, collector.SizerItems, "sending_queue", "batch", "sizer"), exporters(RoleSender, int64(5_000), "sending_queue", "batch", "max_size"))},
+	{name: "extension-zstd-1", title: "zstd, level 1", start: startExtension(exporters(RoleSender, int64(1), "compression_params", "level"))},
+	{name: "extension-zstd-6", title: "zstd, level 6", start: startExtension(exporters(RoleSender, int64(6), "compression_params", "level"))},
 	{name: "extension-zstd-11", title: "zstd, level 11", start: startExtension(exporters(RoleSender, int64(11), "compression_params", "level"))},
 	{name: "extension-one-consumer", title: "fan-out with one consumer for each queue", start: startExtension(exporters(RoleFanOut, int64(1), "sending_queue", "num_consumers"))},
 	{name: "extension-memory", title: "queues in memory", start: startExtension(withoutStorage(RoleSender), withoutStorage(RoleFanOut))},

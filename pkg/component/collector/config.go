@@ -19,6 +19,11 @@ const (
 	MemoryLimiterProcessor = "memory_limiter"
 	// DebugExporter writes a summary of what passes to the collector's log.
 	DebugExporter = "debug"
+
+	// SizerItems measures requests in samples.
+	SizerItems = "items"
+	// SizerBytes measures requests in bytes before compression. It reads all of them once more to do so.
+	SizerBytes = "bytes"
 )
 
 // Extensions returns the extensions that every collector has, and the list of their names.
@@ -70,16 +75,16 @@ func MemoryLimiter(resources corev1.ResourceRequirements) map[string]any {
 	return config
 }
 
-// SendingQueue returns the sending queue of an exporter. Requests are split into requests of at most maxRequest samples and
+// SendingQueue returns the sending queue of an exporter. Requests are split into requests of at most maxRequest, as the sizer measures it, and
 // never merged: a request must not carry the data of two senders, as Prometheus rolls back a whole request for one bad sample.
-func SendingQueue(queue Queue, consumers int, maxRequest int64) map[string]any {
+func SendingQueue(queue Queue, consumers int, sizer string, maxRequest int64) map[string]any {
 	config := map[string]any{
 		"enabled":       true,
-		"sizer":         "items",
+		"sizer":         SizerItems,
 		"queue_size":    queue.Capacity,
 		"num_consumers": consumers,
 		"batch": map[string]any{
-			"sizer":         "items",
+			"sizer":         sizer,
 			"flush_timeout": "200ms",
 			"min_size":      1,
 			"max_size":      maxRequest,

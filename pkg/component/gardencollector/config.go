@@ -47,8 +47,8 @@ const (
 	// otlpPath is the path of Prometheus' OTLP receiver. The exporter appends `/v1/metrics`.
 	otlpPath = "/api/v1/otlp"
 
-	// maxRequestBody is the size in bytes up to which a request is accepted, compressed as well as decompressed. A request of a seed has about 1 MiB,
-	// see maxRequest in pkg/component/seedcollector. It is not larger because the collector reads lists in lists recursively, to any depth
+	// maxRequestBody is the size in bytes up to which a request is accepted, compressed as well as decompressed. A request of a seed has at most
+	// 2 MiB, see maxRequest in pkg/component/seedcollector. It is not larger because the collector reads lists in lists recursively, to any depth
 	// (pdata/internal in go.opentelemetry.io/collector/pdata v1.65.0): 4 MiB of them need 900 MiB, and 8 MiB are more than the stack of a goroutine
 	// may hold, which ends the process.
 	maxRequestBody = 4 << 20
@@ -263,6 +263,6 @@ func (g *gardenCollector) prometheusExporter(host string) map[string]any {
 		"compression":      "none",
 		"timeout":          sendTimeout.String(),
 		"retry_on_failure": collector.RetryForever(maxRetryInterval),
-		"sending_queue":    collector.SendingQueue(g.values.Queue, consumers, maxRequest),
+		"sending_queue":    collector.SendingQueue(g.values.Queue, consumers, collector.SizerItems, maxRequest),
 	}
 }

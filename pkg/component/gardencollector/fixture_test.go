@@ -180,7 +180,7 @@ func expectedExporter(endpoint string) map[string]any {
 			"max_interval":     "5s",
 			"max_elapsed_time": "0s",
 		},
-		"sending_queue": collectortest.SendingQueue(capacity, 4, 2000),
+		"sending_queue": collectortest.SendingQueue(capacity, 4, "items", 2000),
 	}
 }
 

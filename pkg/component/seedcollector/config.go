@@ -28,9 +28,10 @@ const (
 	// aggregateTarget is the Service of the aggregate Prometheus.
 	aggregateTarget = "prometheus-aggregate:80"
 
-	// maxRequest is the largest number of samples in a request to the garden. Smaller ones cost the fan-out less, whose queues write what is there
-	// several times; larger ones hardly save bytes (docs/operations/capacity.md).
-	maxRequest = 5000
+	// maxRequest is the size in bytes, before compression, of the largest request to the garden. It is measured in bytes because the garden refuses
+	// for good what is larger than it accepts (maxRequestBody in pkg/component/gardencollector), however long the labels are. Smaller requests cost
+	// the fan-out less, whose queues write what is there several times; larger ones are compressed better (docs/operations/capacity.md).
+	maxRequest = 2 << 20
 	// consumers is one, so that samples arrive in the order in which they were scraped.
 	consumers = 1
 
@@ -139,7 +140,7 @@ func (s *seedCollector) exporter() map[string]any {
 		"compression":      s.values.Compression,
 		"timeout":          sendTimeout.String(),
 		"retry_on_failure": collector.RetryForever(maxRetryInterval),
-		"sending_queue":    collector.SendingQueue(s.values.Queue, consumers, maxRequest),
+		"sending_queue":    collector.SendingQueue(s.values.Queue, consumers, collector.SizerBytes, maxRequest),
 	}
 
 	if s.values.CompressionLevel != nil {

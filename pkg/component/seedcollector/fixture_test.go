@@ -133,7 +133,7 @@ func expectedConfig() otelv1beta1.Config {
 					"max_interval":     "5s",
 					"max_elapsed_time": "0s",
 				},
-				"sending_queue": collectortest.SendingQueue(capacity, 1, 5000),
+				"sending_queue": collectortest.SendingQueue(capacity, 1, "bytes", 2097152),
 			},
 		}},
 		Service: otelv1beta1.Service{

@@ -27,14 +27,14 @@ func Extensions(name string, extension map[string]any) map[string]any {
 }
 
 // SendingQueue returns the expected sending queue of an exporter whose queue is in memory.
-func SendingQueue(capacity int64, consumers, maxRequest int) map[string]any {
+func SendingQueue(capacity int64, consumers int, sizer string, maxRequest int) map[string]any {
 	return map[string]any{
 		"enabled":       true,
 		"sizer":         "items",
 		"queue_size":    capacity,
 		"num_consumers": consumers,
 		"batch": map[string]any{
-			"sizer":         "items",
+			"sizer":         sizer,
 			"flush_timeout": "200ms",
 			"min_size":      1,
 			"max_size":      maxRequest,

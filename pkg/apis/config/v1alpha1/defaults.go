@@ -30,6 +30,9 @@ const (
 	DefaultGardenQueueSize = "50Gi"
 	// DefaultIngressHostPrefix is the default first part of the host name of the garden's endpoint.
 	DefaultIngressHostPrefix = "otel-federation"
+	// DefaultZstdLevel is the default level of the compression by zstd. It costs next to nothing more than the lowest one
+	// (docs/operations/capacity.md).
+	DefaultZstdLevel int32 = 3
 	// DefaultReplicas is the default number of fan-out collectors.
 	DefaultReplicas int32 = 2
 	// DefaultTokenValidity is how long tokens are valid by default.
@@ -74,6 +77,9 @@ func SetDefaults_ScrapeConfiguration(obj *ScrapeConfiguration) {
 func SetDefaults_CompressionConfiguration(obj *CompressionConfiguration) {
 	if obj.Algorithm == "" {
 		obj.Algorithm = CompressionZstd
+	}
+	if obj.Algorithm == CompressionZstd && obj.Level == nil {
+		obj.Level = new(DefaultZstdLevel)
 	}
 }
 

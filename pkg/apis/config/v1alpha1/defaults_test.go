@@ -29,7 +29,7 @@ var _ = Describe("Defaults", func() {
 
 			Expect(obj).To(Equal(&SeedFederationConfig{
 				Scrape:      ScrapeConfiguration{Interval: duration(time.Minute), Timeout: duration(50 * time.Second)},
-				Compression: CompressionConfiguration{Algorithm: "zstd"},
+				Compression: CompressionConfiguration{Algorithm: "zstd", Level: new(int32(3))},
 				Queue: QueueConfiguration{
 					Capacity:    new(int64(8400000)),
 					Persistence: QueuePersistence{Type: "PersistentVolume", Size: new(resource.MustParse("4Gi"))},

@@ -92,7 +92,7 @@ type CompressionConfiguration struct {
 	Algorithm CompressionAlgorithm `json:"algorithm,omitempty"`
 	// Level is the compression level: 1 (fastest) to 11 (smallest) for `zstd`, 1 to 9 for `gzip`. It must not be set for the
 	// other algorithms.
-	// Default: the collector's own.
+	// Default: 3 for `zstd`, the collector's own for `gzip`.
 	// +optional
 	Level *int32 `json:"level,omitempty"`
 }
