@@ -162,8 +162,8 @@ SCRAPES     ?= 12
 BENCH_FLAGS ?=
 
 .PHONY: bench
-bench: SERIES = 7000,70000,200000
-bench: ## Measure push, pull and other ways side by side and write docs/benchmarks.md (SERIES=7000,70000,200000 SCRAPES=12).
+bench: SERIES = 700,7000,70000,200000
+bench: ## Measure push, pull and other ways side by side and write docs/benchmarks.md (SERIES=700,7000,70000,200000 SCRAPES=12).
 	@bash hack/bench.sh "$(SERIES)" "$(SCRAPES)" "$(BENCH_OUTPUT)" $(BENCH_FLAGS)
 
 .PHONY: bench-scale
