@@ -42,6 +42,8 @@ type Options struct {
 	Together int
 	// Binaries are the paths of the programs.
 	Prometheus, Collector, VMAgent string
+	// Soak is for how long all run on after the measurement, to watch their memory. It is not watched if it is 0.
+	Soak time.Duration
 	// Outage is for how long the WAN is cut in the end. There is no outage if it is 0.
 	Outage time.Duration
 	// Directory is for all files of all processes.
@@ -66,6 +68,8 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("scrape interval %s is too short, use 2s or more", o.Interval)
 	case o.Scrapes < 1 || o.WarmUp < 3 || o.LatencyScrapes < 0:
 		return errors.New("at least one scrape, and three before it, are needed")
+	case o.Soak < 0:
+		return fmt.Errorf("nothing can be watched for %s", o.Soak)
 	case o.Outage < 0 || o.Outage > 0 && o.Outage < 2*o.Interval:
 		return fmt.Errorf("an outage of %s is shorter than two intervals", o.Outage)
 	case o.Together < 0 || o.Together == 1 && len(o.Ways) > 1:

@@ -157,7 +157,7 @@ var _ = Describe("Document", func() {
 
 	BeforeEach(func() {
 		document = &Document{
-			Machine: "a machine", Versions: []string{"Prometheus 1", "collector 2"}, Command: "make bench", Date: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Took: 61 * time.Minute,
+			Machine: "a machine", Versions: []string{"Prometheus 1", "collector 2"}, Command: "make bench", Target: "bench", Date: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Took: 61 * time.Minute,
 			Options: Options{Interval: 15 * time.Second, WarmUp: 4, Scrapes: 12, LatencyScrapes: 6},
 			Results: []*Result{{Series: 70_000, IngestionCPU: 2.5, Busy: 1.25, Others: 0.5, Measurements: []*Measurement{
 				{
@@ -187,6 +187,17 @@ var _ = Describe("Document", func() {
 			ContainSubstring("| pull | 17.4 | – | **17.4** | × 1.00 | – | 2.0 | × 1.00 |"),
 			ContainSubstring("| push | 8.7 | 4.0 | **12.7** | × 0.73 | 5.0 | 3.0 | × 1.50 |"),
 			ContainSubstring("| push | – | 200 MiB | 100 MiB | 300 MiB | 1.0 s | 2.0 s |"),
+		))
+	})
+
+	It("should tell how the memory went in the course of a soak", func() {
+		document.Options.Soak = time.Hour
+		document.Results[0].Measurements[1].Memory = map[Role][]int64{RoleSender: {100 << 20, 100 << 20, 200 << 20, 200 << 20, 100 << 20, 100 << 20, 100 << 20, 140 << 20, 999 << 20}}
+		var text strings.Builder
+		document.Write(&text)
+		Expect(text.String()).To(And(
+			ContainSubstring("Memory (RSS) within 1h0m0s, mean of each quarter:"),
+			ContainSubstring("| push | sender | 100 MiB | 200 MiB | 100 MiB | 120 MiB | × 1.20 |"),
 		))
 	})
 

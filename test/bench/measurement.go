@@ -28,6 +28,8 @@ type Measurement struct {
 	FederationCPU float64
 	// PeakRSS is the most memory in bytes that the processes of a role have had until the end of the measurement.
 	PeakRSS map[Role]int64
+	// Memory is what the processes of a role have had in the course of a soak, in bytes and at even distances. It is nil if there was none.
+	Memory map[Role][]int64
 	// Latencies are the times from a scrape until its samples can be queried, of both receivers, sorted.
 	Latencies []time.Duration
 	// Scrapes is the number of scrapes that were due, Complete is how many have succeeded in time. If these are fewer, the figures are too low.

@@ -21,9 +21,9 @@ import (
 )
 
 const (
-	// probeNamespace is the namespace of a few series of nearly every family of the corpus.
-	probeNamespace = "shoot--p000--c00000"
-	probeInterval  = 50 * time.Millisecond
+	// probed selects a few series of each kind of family of the corpus.
+	probed        = `{namespace="shoot--p000--c00000",__name__=~".+_0:.+"}`
+	probeInterval = 50 * time.Millisecond
 )
 
 // observeLatencies watches the receivers of sites for a number of scrapes, and returns for each site the times from a scrape until a few
@@ -87,7 +87,7 @@ func newestScrape(ctx context.Context, receiver *landscape.Prometheus, interval 
 		return time.Time{}, err
 	}
 	var newest time.Time
-	for _, selector := range []string{fmt.Sprintf("{namespace=%q}", probeNamespace), "up"} {
+	for _, selector := range []string{probed, "up"} {
 		// It reaches back far enough for a series to be there even if its newest samples are late.
 		value, _, err := api.Query(ctx, fmt.Sprintf("%s[%s]", selector, duration(time.Minute+3*interval)), time.Now())
 		if err != nil {

@@ -14,19 +14,14 @@ import (
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/corpus"
 )
 
-const (
-	beginMarker = "<!-- Begin of what `make bench` writes. -->"
-	endMarker   = "<!-- End of what `make bench` writes. -->"
-)
-
 // Document is what is written about measurements.
 type Document struct {
 	// Machine describes the machine.
 	Machine string
 	// Versions are the names and versions of the programs.
 	Versions []string
-	// Command is the command that repeats the measurements.
-	Command string
+	// Command is the command that repeats the measurements, Target is the target of make that it is, between whose markers they are written.
+	Command, Target string
 	// Date is when they were made, Took is how long that took.
 	Date time.Time
 	Took time.Duration
@@ -42,6 +37,7 @@ func (d *Document) WriteFile(path string) error {
 	if err != nil {
 		return fmt.Errorf("failed to read the document: %w", err)
 	}
+	beginMarker, endMarker := fmt.Sprintf("<!-- Begin of what `make %s` writes. -->", d.Target), fmt.Sprintf("<!-- End of what `make %s` writes. -->", d.Target)
 	before, rest, ok := strings.Cut(string(data), beginMarker)
 	_, after, found := strings.Cut(rest, endMarker)
 	if !ok || !found {
@@ -69,6 +65,8 @@ func (d *Document) Write(w io.Writer) {
 	for _, result := range d.Results {
 		p("")
 		result.write(p)
+		result.writeSoak(p, d.Options.Soak)
+		result.writeOutage(p)
 	}
 }
 
@@ -118,7 +116,6 @@ func (r *Result) write(p func(string, ...any)) {
 	for _, m := range r.Measurements {
 		p("| %s | %s | %s | %s | %s | %s | %s |", m.Title, mebibytes(m, RoleAggregate), mebibytes(m, RoleSender), mebibytes(m, RoleFanOut), mebibytes(m, RoleReceiver), seconds(m, 50), seconds(m, 99))
 	}
-	r.writeOutage(p)
 }
 
 // writeOutage writes what became of the outage of the WAN, if there was one.

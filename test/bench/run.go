@@ -158,6 +158,9 @@ func (r *run) measure(ctx context.Context, result *Result, group []way) ([]*Meas
 	if err := r.observe(ctx, measurements, end, window); err != nil {
 		return nil, err
 	}
+	if err := r.soak(ctx, measurements); err != nil {
+		return nil, err
+	}
 	return measurements, r.cutWAN(ctx, measurements)
 }
 

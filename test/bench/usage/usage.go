@@ -22,8 +22,8 @@ const tick = time.Second / 100
 type Process struct {
 	// CPU is its processor time, in user mode and in the kernel.
 	CPU time.Duration
-	// PeakRSS is the most memory in bytes that it has had.
-	PeakRSS int64
+	// RSS is the memory in bytes that it has, PeakRSS is the most that it has had.
+	RSS, PeakRSS int64
 }
 
 // Reader reads from a proc filesystem.
@@ -56,12 +56,20 @@ func (r Reader) Process(pid int) (Process, error) {
 		used.CPU += time.Duration(ticks) * tick
 	}
 
-	kibibytes, err := valueOf(filepath.Join(directory, "status"), "VmHWM")
-	if err != nil {
+	if used.PeakRSS, err = memoryOf(directory, "VmHWM"); err != nil {
 		return Process{}, err
 	}
-	used.PeakRSS, err = parseKibibytes(kibibytes)
+	used.RSS, err = memoryOf(directory, "VmRSS")
 	return used, err
+}
+
+// memoryOf returns a size of memory of a process in bytes.
+func memoryOf(directory, key string) (int64, error) {
+	kibibytes, err := valueOf(filepath.Join(directory, "status"), key)
+	if err != nil {
+		return 0, err
+	}
+	return parseKibibytes(kibibytes)
 }
 
 // Busy returns the processor time that the whole machine has used so far, without what it waited for disks.

@@ -37,7 +37,7 @@ var _ = Describe("Reader", func() {
 	})
 
 	It("should read what a process has used, whatever its name is", func() {
-		Expect(reader.Process(42)).To(Equal(Process{CPU: 12900 * time.Millisecond, PeakRSS: 2 << 20}))
+		Expect(reader.Process(42)).To(Equal(Process{CPU: 12900 * time.Millisecond, RSS: 1 << 20, PeakRSS: 2 << 20}))
 	})
 
 	It("should read it of this very process", func() {

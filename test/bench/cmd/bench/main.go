@@ -41,6 +41,7 @@ type command struct {
 	options  bench.Options
 	output   string
 	command  string
+	target   string
 	isolated bool
 }
 
@@ -69,6 +70,7 @@ func (c *command) addFlags(flags *pflag.FlagSet) {
 	flags.IntVar(&c.options.LatencyScrapes, "latency-scrapes", 6, "Number of scrapes of which the latency is measured afterwards.")
 	flags.StringSliceVar(&c.options.Ways, "ways", bench.WayNames(), "Ways to measure, among them other settings of this extension: "+strings.Join(bench.VariantNames(), ", ")+". Pull is always measured as well.")
 	flags.IntVar(&c.options.Together, "together", 0, "How many ways run at the same time, pull included. By default as many as two cores keep up with.")
+	flags.DurationVar(&c.options.Soak, "soak", 0, "For how long all run on after the measurement, to see whether their memory grows. By default they do not.")
 	flags.DurationVar(&c.options.Outage, "outage", 0, "For how long the WAN is cut in the end, to measure how long catching up takes. By default it is not.")
 	flags.StringVar(&c.options.Prometheus, "prometheus", "bin/landscape/prometheus", "Path of Prometheus.")
 	flags.StringVar(&c.options.Collector, "collector", "bin/landscape/otelcol", "Path of the OpenTelemetry collector.")
@@ -76,6 +78,7 @@ func (c *command) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.options.Directory, "dir", ".bench", "Directory for the files of the processes, and for the results as JSON.")
 	flags.StringVar(&c.output, "output", "", "Document of Markdown into which the results are written. By default they are only printed.")
 	flags.StringVar(&c.command, "command", "", "Command that the document names. By default it is this one.")
+	flags.StringVar(&c.target, "target", "bench", "Target of make between whose markers the results are written.")
 	flags.BoolVar(&c.isolated, "isolated", false, "Says that this process has a network namespace of its own.")
 	_ = flags.MarkHidden("isolated")
 }
@@ -94,7 +97,7 @@ func (c *command) run(ctx context.Context, out, progress io.Writer) error {
 		return err
 	}
 
-	document := &bench.Document{Command: cmp.Or(c.command, strings.Join(commandLine(os.Args), " ")), Date: time.Now(), Options: c.options}
+	document := &bench.Document{Command: cmp.Or(c.command, strings.Join(commandLine(os.Args), " ")), Target: c.target, Date: time.Now(), Options: c.options}
 	var err error
 	if document.Machine, err = bench.Machine(); err != nil {
 		return err
