@@ -35,11 +35,17 @@ import (
 )
 
 const (
-	// gardenWindow is how far back the fan-out is looked at. What it loses stays in the condition for as long.
-	gardenWindow = 2 * time.Minute
+	// minGardenWindow and maxGardenWindow bound how far back the fan-out is looked at, see gardenWindow.
+	minGardenWindow = 4 * gardenPollInterval
+	maxGardenWindow = 2 * time.Minute
 	// gardenPollInterval is how often the fan-out is asked.
 	gardenPollInterval = 5 * time.Second
 )
+
+// gardenWindow is how far back the fan-out is looked at: as long as push may be stale. What it loses stays in the condition for as long.
+func gardenWindow(cfg *config.GardenFederationConfig) time.Duration {
+	return min(max(cfg.HandOver.ReturnAfter.Duration, minGardenWindow), maxGardenWindow)
+}
 
 // GardenReconciler sets the conditions CredentialsValid and FederationHealthy of the Extension of class garden.
 type GardenReconciler struct {
@@ -112,7 +118,7 @@ func (r *GardenReconciler) federation(ctx context.Context, now time.Time, ex *ex
 		names = append(names, gardencollector.PodName(i))
 	}
 	r.watcher.reader, r.watcher.httpClient = r.Reader, r.HTTPClient
-	if err := r.watcher.watch(ctx, now, r.Namespace, constants.GardenCollectorName, gardenWindow, names); err != nil {
+	if err := r.watcher.watch(ctx, now, r.Namespace, constants.GardenCollectorName, gardenWindow(cfg), names); err != nil {
 		return health.Verdict{}, err
 	}
 

@@ -6,6 +6,7 @@ package federationhealth_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 	testclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -111,6 +113,24 @@ var _ = Describe("GardenReconciler", func() {
 		Expect(federation().Status).To(Equal(gardencorev1beta1.ConditionTrue))
 		Expect(told(recorder)).To(ConsistOf(HavePrefix("Warning SomeSamplesDropped 12 samples"), HavePrefix("Normal SamplesStored")))
 	})
+
+	DescribeTable("should keep a loss in mind for as long as push may be stale, within bounds",
+		func(returnAfter, expected time.Duration) {
+			ex.Spec.ProviderConfig = &runtime.RawExtension{Raw: fmt.Appendf(nil, `{"apiVersion":"otel-federation.extensions.gardener.cloud/v1alpha1","kind":"GardenFederationConfig","handOver":{"returnAfter":%q,"freshFor":"10m"}}`, returnAfter)}
+			Expect(c.Update(ctx, ex)).To(Succeed())
+			pass(ctx, clock, reconciler, 6*time.Minute, nothing)
+			plays[1].failed = 12
+			pass(ctx, clock, reconciler, 10*time.Second, nothing)
+			Expect(federation().Status).To(Equal(gardencorev1beta1.ConditionFalse))
+			pass(ctx, clock, reconciler, expected-20*time.Second, nothing)
+			Expect(federation().Status).To(Equal(gardencorev1beta1.ConditionFalse))
+			pass(ctx, clock, reconciler, 20*time.Second, nothing)
+			Expect(federation().Status).To(Equal(gardencorev1beta1.ConditionTrue))
+		},
+		Entry("very short", 10*time.Second, 20*time.Second),
+		Entry("in between", time.Minute, time.Minute),
+		Entry("very long", 5*time.Minute, 2*time.Minute),
+	)
 
 	It("should say that no collector answers, after a minute", func() {
 		pass(ctx, clock, reconciler, 3*time.Minute, nothing)
