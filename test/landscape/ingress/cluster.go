@@ -136,6 +136,7 @@ func (b *builder) applyTrafficPolicy(ctx context.Context, workload *GatewayWorkl
 		service:        service.Namespace + "/" + service.Name + ":" + strconv.Itoa(int(port.Port)),
 		protocol:       istio.DetermineProtocolMode(rule, port),
 		connectTimeout: defaultConnectTimeout,
+		maxConnections: connectionPool.GetTcp().GetMaxConnections(),
 	}
 	if timeout := connectionPool.GetTcp().GetConnectTimeout(); timeout != nil {
 		options.connectTimeout = timeout.AsDuration()

@@ -143,6 +143,36 @@ var _ = Describe("Proxy and endpoints", func() {
 			f.expectCode(http.StatusGatewayTimeout)
 		})
 
+		It("should let requests wait if there are as many connections as the DestinationRule allows", func() {
+			var (
+				underWay atomic.Int32
+				proceed  = make(chan struct{})
+				codes    = make(chan int, 2)
+			)
+			f.backend(http.HandlerFunc(func(_ http.ResponseWriter, _ *http.Request) {
+				underWay.Add(1)
+				<-proceed
+			}))
+			f.destinationRule.Spec.TrafficPolicy.ConnectionPool.Tcp.MaxConnections = 1
+			f.start()
+
+			for range 2 {
+				go func() {
+					defer GinkgoRecover()
+					code, _, err := f.post(url, "body")
+					Expect(err).NotTo(HaveOccurred())
+					codes <- code
+				}()
+			}
+			Eventually(underWay.Load).Should(BeEquivalentTo(1))
+			Consistently(underWay.Load).WithTimeout(300 * time.Millisecond).Should(BeEquivalentTo(1))
+			close(proceed)
+			for range 2 {
+				Eventually(codes).Should(Receive(Equal(http.StatusOK)))
+			}
+			Expect(underWay.Load()).To(BeEquivalentTo(2))
+		})
+
 		It("should talk HTTP/2 to a port whose name says so", func() {
 			f.backend(echo)
 			f.service.Spec.Ports[0].Name = "grpc-otlp"

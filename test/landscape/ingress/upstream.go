@@ -5,17 +5,21 @@
 package ingress
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/gardener/gardener/pkg/utils/istio"
 )
@@ -30,6 +34,7 @@ type upstreamOptions struct {
 	service         string
 	protocol        istio.HTTPProtocolPolicy
 	connectTimeout  time.Duration
+	maxConnections  int32
 	tls             bool
 	serverName      string
 	subjectAltNames string
@@ -45,11 +50,10 @@ type upstream struct {
 }
 
 func newUpstream(options upstreamOptions, dial func(ctx context.Context, network, address string) (net.Conn, error)) *upstream {
+	dial = limitConnections(dial, options)
 	transport := func(protocols func(*http.Protocols)) *http.Transport {
 		result := &http.Transport{
 			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-				ctx, cancel := context.WithTimeout(ctx, options.connectTimeout)
-				defer cancel()
 				conn, err := dial(ctx, network, address)
 				if err != nil {
 					return nil, &connectError{err}
@@ -87,6 +91,38 @@ func (u *upstream) transport(downstreamMajor int) *http.Transport {
 		return u.http2
 	}
 	return u.http1
+}
+
+// limitConnections limits the time in which a connection must be made, and how many are open at a time. Like Envoy it lets requests wait for one
+// that becomes free for as long as they like.
+func limitConnections(dial func(ctx context.Context, network, address string) (net.Conn, error), options upstreamOptions) func(ctx context.Context, network, address string) (net.Conn, error) {
+	slots := semaphore.NewWeighted(cmp.Or(int64(options.maxConnections), math.MaxInt64))
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		if err := slots.Acquire(ctx, 1); err != nil {
+			return nil, err
+		}
+		ctx, cancel := context.WithTimeout(ctx, options.connectTimeout)
+		defer cancel()
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			slots.Release(1)
+			return nil, err
+		}
+		return &limitedConn{Conn: conn, release: sync.OnceFunc(func() { slots.Release(1) })}, nil
+	}
+}
+
+// limitedConn is a connection of which there are only so many.
+type limitedConn struct {
+	net.Conn
+
+	release func()
+}
+
+// Close closes the connection, and lets another one be made.
+func (c *limitedConn) Close() error {
+	defer c.release()
+	return c.Conn.Close()
 }
 
 func (u *upstream) close() {

@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log"
 	"net"
@@ -27,7 +28,13 @@ func forward(ctx context.Context, listener net.Listener, to target) {
 	for {
 		outside, err := listener.Accept()
 		if err != nil {
-			return
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			// As when too many files are open. Somebody may close some.
+			log.Printf("failed to accept a connection at %s: %v", listener.Addr(), err)
+			time.Sleep(100 * time.Millisecond)
+			continue
 		}
 		go func() {
 			if err := pass(ctx, outside, to); err != nil {
