@@ -138,7 +138,7 @@ var _ = Describe("Identity", func() {
 		expectFederated(ctx, attackerSeed)
 
 		expectSamplesSince(ctx, time.Now().Add(ls.ScrapeInterval))
-		expectUntouched(ctx, before, from, time.Now().Add(-ls.ScrapeInterval))
+		expectUntouched(ctx, before, from, time.Now().Add(-ls.ScrapeInterval), false)
 		watched.expectUnharmed(ctx, allowedQuick)
 	})
 })

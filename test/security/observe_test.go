@@ -150,17 +150,17 @@ func expectSamplesSince(ctx context.Context, since time.Time) {
 	}).Should(Succeed())
 }
 
-func fanOutPods(ctx context.Context) []corev1.Pod {
+func fanOutPods(ctx context.Context, g Gomega) []corev1.Pod {
 	pods := &corev1.PodList{}
-	Expect(ls.Runtime().List(ctx, pods, client.InNamespace(gardener.Namespace), client.MatchingLabels{"app": constants.GardenCollectorName})).To(Succeed())
-	Expect(pods.Items).To(HaveLen(2), "collectors of the fan-out")
+	g.Expect(ls.Runtime().List(ctx, pods, client.InNamespace(gardener.Namespace), client.MatchingLabels{"app": constants.GardenCollectorName})).To(Succeed())
+	g.Expect(pods.Items).To(HaveLen(2), "collectors of the fan-out")
 	return pods.Items
 }
 
 // memoryLimits are the limits of the collectors of the fan-out in bytes, by pod.
 func memoryLimits(ctx context.Context) map[string]float64 {
 	limits := map[string]float64{}
-	for _, pod := range fanOutPods(ctx) {
+	for _, pod := range fanOutPods(ctx, Default) {
 		for _, container := range pod.Spec.Containers {
 			if container.Name == collector.ContainerName {
 				limits[pod.Name] = container.Resources.Limits.Memory().AsApproximateFloat64()
@@ -173,7 +173,7 @@ func memoryLimits(ctx context.Context) map[string]float64 {
 
 // restarts identify the containers that must go on running.
 func restarts(ctx context.Context) map[string]string {
-	pods := fanOutPods(ctx)
+	pods := fanOutPods(ctx, Default)
 	for _, replica := range landscape.GardenReplicas {
 		pod := corev1.Pod{}
 		Expect(ls.Runtime().Get(ctx, client.ObjectKey{Namespace: gardener.Namespace, Name: "prometheus-" + replica}, &pod)).To(Succeed())
@@ -191,7 +191,7 @@ func restarts(ctx context.Context) map[string]string {
 // fanOutMetric is the sum of a metric over the collectors of the fan-out.
 func fanOutMetric(ctx context.Context, g Gomega, name string, labels map[string]string) float64 {
 	total := 0.0
-	for _, pod := range fanOutPods(ctx) {
+	for _, pod := range fanOutPods(ctx, g) {
 		families, err := ls.PodMetrics(ctx, cluster.NameRuntime, pod.Name, collector.MetricsPort)
 		g.Expect(err).NotTo(HaveOccurred())
 		total += sum(families, name, labels)

@@ -58,7 +58,7 @@ var _ = Describe("Revocation", Label(labelLong), Serial, func() {
 		Expect(gardener.EnableGarden(ctx, ls.Runtime(), config)).To(Succeed())
 		Eventually(ctx, func(g Gomega) {
 			push(ctx, plain(mark()))
-			for _, pod := range fanOutPods(ctx) {
+			for _, pod := range fanOutPods(ctx, g) {
 				families, err := ls.PodMetrics(ctx, cluster.NameRuntime, pod.Name, collector.MetricsPort)
 				g.Expect(err).NotTo(HaveOccurred())
 				g.Expect(sum(families, collector.MetricIncoming, denied)-sum(families, collector.MetricOutgoing, denied)).To(BeNumerically(">", 0), pod.Name)

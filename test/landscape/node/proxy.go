@@ -216,7 +216,7 @@ func forward(ctx context.Context, frontend *net.TCPConn, target string) {
 	var group sync.WaitGroup
 	for _, pair := range [][2]*net.TCPConn{{frontend, backend}, {backend, frontend}} {
 		group.Go(func() {
-			if _, err := io.Copy(pair[0], pair[1]); err != nil {
+			if err := pass(pair[0], pair[1]); err != nil {
 				reset(frontend, backend)
 				return
 			}
@@ -224,6 +224,13 @@ func forward(ctx context.Context, frontend *net.TCPConn, target string) {
 		})
 	}
 	group.Wait()
+}
+
+// pass copies what is read to the other side. It hides from io.Copy that it could splice, which takes four files more for each connection, and
+// there may be thousands.
+func pass(to io.Writer, from io.Reader) error {
+	_, err := io.CopyBuffer(struct{ io.Writer }{to}, struct{ io.Reader }{from}, make([]byte, 8<<10))
+	return err
 }
 
 func reset(connections ...*net.TCPConn) {
