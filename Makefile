@@ -129,8 +129,8 @@ test-integration: landscape-binaries ## Run the controllers against a real API s
 	@bash hack/test.sh integration
 
 .PHONY: test-e2e
-test-e2e: landscape-binaries ## Run the end-to-end tests in a landscape of their own.
-	@bash hack/test-landscape.sh $(LANDSCAPE) $(LANDSCAPE_TEST_DIR) test/e2e 25
+test-e2e: landscape-binaries ## Run the end-to-end tests and the quick security tests in a landscape of their own.
+	@bash hack/test-landscape.sh $(LANDSCAPE) $(LANDSCAPE_TEST_DIR) test/e2e,test/security 30
 
 .PHONY: test-e2e-long
 test-e2e-long: landscape-binaries ## Run the end-to-end tests that take too long for `make test`.
