@@ -179,6 +179,8 @@ func slow(ctx context.Context) (string, string) {
 	for range slowClients {
 		c := connect(http2)
 		defer c.CloseIdleConnections()
+		// As long as there is no connection, each request would make one.
+		Expect(attempt{client: c, path: "/"}.send(ctx).status).To(BeNumerically(">=", 400))
 		for range slowStreams {
 			group.Go(func() {
 				defer GinkgoRecover()
