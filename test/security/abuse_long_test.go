@@ -176,11 +176,14 @@ func slow(ctx context.Context) (string, string) {
 		mutex  sync.Mutex
 		group  sync.WaitGroup
 	)
-	for range slowClients {
-		c := connect(http2)
-		defer c.CloseIdleConnections()
+	clients := make([]*http.Client, slowClients)
+	for i := range clients {
+		clients[i] = connect(http2)
+		defer clients[i].CloseIdleConnections()
 		// As long as there is no connection, each request would make one.
-		Expect(attempt{client: c, path: "/"}.send(ctx).status).To(BeNumerically(">=", 400))
+		Expect(attempt{client: clients[i], path: "/"}.send(ctx).status).To(BeNumerically(">=", 400))
+	}
+	for _, c := range clients {
 		for range slowStreams {
 			group.Go(func() {
 				defer GinkgoRecover()
