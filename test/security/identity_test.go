@@ -110,7 +110,7 @@ var _ = Describe("Identity", func() {
 	It("stores what a seed sends under its own name, whatever it has, and leaves the series of others alone", func(ctx SpecContext) {
 		watched := observe(ctx)
 		const calm = 20 * time.Second
-		before := historyOf(ctx, time.Now().Add(-calm), time.Now())
+		before := pushedHistory(ctx, calm)
 		victim := seriesOf(ctx, seedLocal)
 		from := time.Now().Add(-ls.ScrapeInterval)
 

@@ -120,6 +120,19 @@ func historyOf(ctx context.Context, from, to time.Time) history {
 	return all
 }
 
+// pushedHistory returns the history of the victims in so much time, in which none of them was pulled, too.
+func pushedHistory(ctx context.Context, length time.Duration) history {
+	GinkgoHelper()
+	var found history
+	Eventually(ctx, func(g Gomega) {
+		found = historyOf(ctx, time.Now().Add(-length), time.Now())
+		for name, series := range found {
+			g.Expect(len(series)).To(BeNumerically("<=", int(length/ls.ScrapeInterval)+1), "samples of %s", name)
+		}
+	}).WithTimeout(2 * time.Minute).Should(Succeed())
+	return found
+}
+
 // expectUntouched checks that the history of the victims in the time of an attack is what they have sent: as many samples as scrapes, all of
 // them constant where they were before, and none of the attacker's values. There may be twice as many where seeds may have been pulled, too.
 func expectUntouched(ctx context.Context, before history, from, to time.Time, pulled bool) {
