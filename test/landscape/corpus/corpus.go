@@ -17,7 +17,6 @@ package corpus
 import (
 	"cmp"
 	"fmt"
-	"hash/fnv"
 	"slices"
 
 	dto "github.com/prometheus/client_model/go"
@@ -153,21 +152,4 @@ func untyped(name string, all ...Series) Family {
 
 func counters(name string, all ...Series) Family {
 	return Family{Name: name, Type: dto.MetricType_COUNTER, Series: all}
-}
-
-// valueOf is an arbitrary, but constant value: some are whole, some are fractions, some are large.
-func valueOf(name string, i int) float64 {
-	hash := fnv.New64a()
-	_, _ = fmt.Fprintf(hash, "%s/%d", name, i)
-	sum := hash.Sum64()
-	switch sum % 4 {
-	case 0:
-		return float64((sum >> 8) % 100)
-	case 1:
-		return float64(sum>>11) / (1 << 53)
-	case 2:
-		return float64(sum>>40) * 1024
-	default:
-		return float64(sum>>20) / 1000
-	}
 }
