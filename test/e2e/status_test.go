@@ -5,6 +5,7 @@
 package e2e_test
 
 import (
+	"context"
 	"strings"
 	"time"
 
@@ -16,9 +17,12 @@ import (
 	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
 
+	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/dashboard"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/conditions"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape/cluster"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/gardener"
 )
 
@@ -73,9 +77,46 @@ var _ = Describe("Status", func() {
 		Entry("of the garden", func() client.Client { return ls.Runtime() }, landscape.GardenReplicas[0], "otel-federation-garden-dashboard"),
 		Entry("of a seed", func() client.Client { return ls.Seed(seedOther) }, landscape.AggregateName(seedOther), "otel-federation-seed-dashboard"),
 	)
+
+	It("should count the bytes of the seeds as they arrive", func(ctx SpecContext) {
+		Eventually(ctx, func(g Gomega) {
+			passed, received := wanBytes(ctx, g)
+			g.Eventually(ctx, func(g Gomega) {
+				passedNow, receivedNow := wanBytes(ctx, g)
+				g.Expect(receivedNow).To(BeNumerically(">", received))
+				g.Expect(receivedNow-received).To(Equal(passedNow-passed), "bytes that the fan-out counts, and the gateway of the garden")
+			}).WithTimeout(20 * time.Second).Should(Succeed())
+		}).WithTimeout(2 * time.Minute).Should(Succeed())
+	})
 })
 
-// maybeEmpty says whether a panel may be empty here: there is no cAdvisor, and a queue that does not grow is never full.
+// wanBytes tells how many bytes of requests to the fan-out have passed the gateways of the garden, and how many the fan-out has received.
+// A request that is under way is counted by one of them only.
+func wanBytes(ctx context.Context, g Gomega) (passed, received float64) {
+	gateways, err := ls.IngressMetrics(ctx, cluster.NameRuntime)
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, metric := range gateways["landscape_ingress_body_bytes_total"].GetMetric() {
+		labels := map[string]string{}
+		for _, label := range metric.GetLabel() {
+			labels[label.GetName()] = label.GetValue()
+		}
+		if labels["direction"] == "in" && labels["host"] == "otel-federation."+gardener.GardenIngressDomain {
+			passed += metric.GetCounter().GetValue()
+		}
+	}
+	pods := &corev1.PodList{}
+	g.Expect(ls.Runtime().List(ctx, pods, client.InNamespace(gardener.Namespace), client.MatchingLabels{"app": constants.GardenCollectorName})).To(Succeed())
+	for _, pod := range pods.Items {
+		families, err := ls.PodMetrics(ctx, cluster.NameRuntime, pod.Name, collector.MetricsPort)
+		g.Expect(err).NotTo(HaveOccurred())
+		for _, metric := range families[strings.TrimSuffix(collector.MetricRequestBytes, "_sum")].GetMetric() {
+			received += metric.GetHistogram().GetSampleSum()
+		}
+	}
+	return passed, received
+}
+
+// maybeEmpty says whether a panel may be empty here: there are neither cAdvisor nor kubelet, and a queue that does not grow is never full.
 func maybeEmpty(panel dashboard.Panel) bool {
 	for _, query := range panel.Queries {
 		if !strings.Contains(query.Expr, "container_") && !strings.Contains(query.Expr, "kubelet_") && !strings.Contains(query.Expr, "time_to_full") {

@@ -19,9 +19,9 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/credentials"
-	"github.com/gardener/gardener-extension-otel-federation/test/landscape/cluster"
 )
 
 var _ = Describe("Authentication", Ordered, func() {
@@ -128,7 +128,7 @@ var _ = Describe("Authentication", Ordered, func() {
 	It("stores nothing of that, counts it, and keeps the tokens out of the logs", func(ctx SpecContext) {
 		settle(ctx)
 		Expect(stored(ctx, value)).To(Equal(nothing))
-		Expect(refused(ctx)-refusals).To(BeEquivalentTo(len(sent)), "requests that the gateway has counted as refused")
+		Expect(refused(ctx)-refusals).To(BeEquivalentTo(len(sent)), "requests that the fan-out has counted as refused")
 		for _, log := range logs() {
 			for _, authorization := range sent {
 				Expect(revealsToken(log.content(), authorization)).To(BeFalse(), "a token is in %s", log)
@@ -174,9 +174,8 @@ func revealsToken(text, authorization string) bool {
 	return strings.Contains(text, parts[1]) || len(parts[2]) > 20 && strings.Contains(text, parts[2])
 }
 
-// refused is how many requests to the fan-out the gateway of the garden has seen refused by 401.
+// refused is how many requests the fan-out has answered by 401.
 func refused(ctx context.Context) float64 {
-	families, err := ls.IngressMetrics(ctx, cluster.NameRuntime)
-	Expect(err).NotTo(HaveOccurred())
-	return sum(families, "landscape_ingress_requests", map[string]string{"host": garden.endpoint.Hostname(), "code": fmt.Sprint(http.StatusUnauthorized)})
+	GinkgoHelper()
+	return fanOutMetric(ctx, Default, strings.TrimSuffix(collector.MetricRequests, "_count"), map[string]string{collector.LabelStatus: fmt.Sprint(http.StatusUnauthorized)})
 }

@@ -199,7 +199,7 @@ func fanOutMetric(ctx context.Context, g Gomega, name string, labels map[string]
 	return total
 }
 
-// sum adds up the metrics of a family that have the given labels.
+// sum adds up the metrics of a family that have the given labels. Of a histogram it is the number of observations.
 func sum(families map[string]*dto.MetricFamily, name string, labels map[string]string) float64 {
 	total := 0.0
 	for _, suffix := range []string{"", "_total"} {
@@ -211,7 +211,7 @@ func sum(families map[string]*dto.MetricFamily, name string, labels map[string]s
 				}
 			}
 			if matching == len(labels) {
-				total += metric.GetCounter().GetValue() + metric.GetGauge().GetValue() + metric.GetUntyped().GetValue()
+				total += metric.GetCounter().GetValue() + metric.GetGauge().GetValue() + metric.GetUntyped().GetValue() + float64(metric.GetHistogram().GetSampleCount())
 			}
 		}
 	}

@@ -115,17 +115,60 @@ func Debug() map[string]any {
 
 // Telemetry returns the configuration of the collector's own metrics and logs.
 func Telemetry() map[string]any {
-	return map[string]any{
-		"metrics": map[string]any{
-			"level": "normal",
-			"readers": []any{map[string]any{
-				"pull": map[string]any{
-					"exporter": map[string]any{
-						"prometheus": map[string]any{"host": "[::]", "port": MetricsPort},
-					},
-				},
-			}},
+	return telemetry(map[string]any{"level": "normal"})
+}
+
+// ServerTelemetry is Telemetry for a collector that is an HTTP server: it counts the requests that it gets and their bytes as they arrive,
+// that is, compressed. The collector tells that at its highest level only. The views leave out what it adds besides, as its own views do at
+// the level normal (service/internal/metricviews in go.opentelemetry.io/collector/service v0.159.0).
+func ServerTelemetry() map[string]any {
+	const (
+		exporters = "go.opentelemetry.io/collector/exporter/exporterhelper"
+		http      = "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	)
+	dropped := map[string]any{"aggregation": map[string]any{"drop": map[string]any{}}}
+
+	return telemetry(map[string]any{
+		"level": "detailed",
+		"views": []any{
+			view("go.opentelemetry.io/collector/processor/processorhelper", "otelcol_processor_internal_duration", dropped),
+			view("go.opentelemetry.io/collector/service", "otelcol.*.size", dropped),
+			view(exporters, "otelcol_exporter_queue_batch_send_size*", dropped),
+			view(exporters, "otelcol_exporter_enqueue_size*", dropped),
+			view(exporters, "otelcol_exporter_send_failed_*", map[string]any{
+				"attribute_keys": map[string]any{"excluded": []any{"error.type", "error.permanent"}},
+			}),
+			view(http, "http.client.*", dropped),
+			view(http, "http.server.request.duration", dropped),
+			view(http, "http.server.response.body.size", dropped),
+			// Prometheus asks for names as they are, with dots; those in queries shall not depend on that. The other attributes are left out
+			// because a client chooses some of them, and with them the number of series.
+			view(http, "http.server.request.body.size", map[string]any{
+				"name":           "http_server_request_body_size",
+				"attribute_keys": map[string]any{"included": []any{"http.response.status_code"}},
+				"aggregation":    map[string]any{"explicit_bucket_histogram": map[string]any{"boundaries": []any{}, "record_min_max": false}},
+			}),
 		},
-		"logs": map[string]any{"level": "info", "encoding": "json"},
+	})
+}
+
+func telemetry(metrics map[string]any) map[string]any {
+	metrics["readers"] = []any{map[string]any{
+		"pull": map[string]any{
+			"exporter": map[string]any{
+				"prometheus": map[string]any{"host": "[::]", "port": MetricsPort},
+			},
+		},
+	}}
+	return map[string]any{
+		"metrics": metrics,
+		"logs":    map[string]any{"level": "info", "encoding": "json"},
+	}
+}
+
+func view(meter, instrument string, stream map[string]any) map[string]any {
+	return map[string]any{
+		"selector": map[string]any{"meter_name": meter, "instrument_name": instrument},
+		"stream":   stream,
 	}
 }

@@ -31,6 +31,12 @@ const (
 	MetricMemory        = "otelcol_process_memory_rss"
 	MetricCPU           = "otelcol_process_cpu_seconds"
 	MetricUptime        = "otelcol_process_uptime"
+	// The requests to an HTTP server, see ServerTelemetry, have the label LabelStatus.
+	MetricRequests     = "http_server_request_body_size_count"
+	MetricRequestBytes = "http_server_request_body_size_sum"
+
+	// LabelStatus is the label of MetricRequests with the status that was answered.
+	LabelStatus = "http_response_status_code"
 )
 
 // Metrics returns the names of the collector's own metrics that a Prometheus stores: those that alerts, dashboards and
@@ -38,6 +44,8 @@ const (
 // and after a filter tell the same.
 func Metrics() []string {
 	return []string{
+		MetricRequests,
+		MetricRequestBytes,
 		MetricEnqueueFailed,
 		MetricInFlight,
 		MetricQueueCapacity,

@@ -55,9 +55,19 @@ func ServiceMonitor(name, namespace, prometheusLabel string, interval time.Durat
 					Replacement: new(name),
 					TargetLabel: "job",
 				}},
-				MetricRelabelConfigs: monitoringutils.StandardMetricRelabelConfig(Metrics()...),
+				MetricRelabelConfigs: append(monitoringutils.StandardMetricRelabelConfig(Metrics()...), plainLabels()...),
 			}},
 		},
+	}
+}
+
+// plainLabels renames the label of MetricRequests. Prometheus stores names with dots since its version 3, and not every consumer can ask
+// for them. A view of the collector can rename a metric, but not an attribute.
+func plainLabels() []monitoringv1.RelabelConfig {
+	const name = `http\.response\.status_code`
+	return []monitoringv1.RelabelConfig{
+		{Action: "labelmap", Regex: name, Replacement: new(LabelStatus)},
+		{Action: "labeldrop", Regex: name},
 	}
 }
 

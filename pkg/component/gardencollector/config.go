@@ -86,7 +86,7 @@ func (g *gardenCollector) config() otelv1beta1.Config {
 		Connectors: connectors,
 		Service: otelv1beta1.Service{
 			Extensions: append(extensionNames, authenticator),
-			Telemetry:  &otelv1beta1.AnyConfig{Object: collector.Telemetry()},
+			Telemetry:  &otelv1beta1.AnyConfig{Object: collector.ServerTelemetry()},
 			Pipelines:  pipelines,
 		},
 	}

@@ -88,9 +88,13 @@ func (g *gardenCollector) flowPanels() []dashboard.Panel {
 		},
 		{
 			Title: "Received over the WAN, by collector", Unit: "Bps",
-			Description: "All that the pods receive, as their network interfaces count it. Besides the samples of the seeds, which are still compressed, these are short answers of Prometheus.",
-			Queries: one(fmt.Sprintf(`sum by (pod) (rate(container_network_receive_bytes_total{namespace="garden",pod=~"%s-.+"}[%s]))`, name, collector.Range(prometheusWindow)),
-				"{{pod}}"),
+			Description: "The bodies of the requests of the seeds, still compressed. Headers and TLS come on top of it.",
+			Queries:     one(g.rate(collector.MetricRequestBytes, "pod"), "{{pod}}"),
+		},
+		{
+			Title: "Requests of the seeds per second, by status", Unit: "reqps",
+			Description: "What the fan-out answers. Requests with 429, 502, 503 and 504 are sent again, all else but 200 is lost, or comes from a stranger.",
+			Queries:     one(g.rate(collector.MetricRequests, collector.LabelStatus), "{{"+collector.LabelStatus+"}}"),
 		},
 		{
 			Title: "Requests to Prometheus per second, by status", Unit: "reqps",

@@ -159,7 +159,7 @@ func expectedConfig() otelv1beta1.Config {
 		}},
 		Service: otelv1beta1.Service{
 			Extensions: []string{"health_check", "oidc"},
-			Telemetry:  collectortest.Telemetry(),
+			Telemetry:  collectortest.ServerTelemetry(),
 			Pipelines: map[string]*otelv1beta1.Pipeline{"metrics": {
 				Receivers:  []string{"otlp"},
 				Processors: []string{"memory_limiter", "filter/type", "transform/resource", "attributes/seed"},

@@ -59,6 +59,36 @@ func Telemetry() *otelv1beta1.AnyConfig {
 	}}
 }
 
+// ServerTelemetry returns the expected telemetry of a collector that counts the requests that it gets.
+func ServerTelemetry() *otelv1beta1.AnyConfig {
+	view := func(meter, instrument string, stream map[string]any) map[string]any {
+		return map[string]any{"selector": map[string]any{"meter_name": "go.opentelemetry.io/" + meter, "instrument_name": instrument}, "stream": stream}
+	}
+	drop := map[string]any{"aggregation": map[string]any{"drop": map[string]any{}}}
+
+	telemetry := Telemetry()
+	metrics := telemetry.Object["metrics"].(map[string]any)
+	metrics["level"] = "detailed"
+	metrics["views"] = []any{
+		view("collector/processor/processorhelper", "otelcol_processor_internal_duration", drop),
+		view("collector/service", "otelcol.*.size", drop),
+		view("collector/exporter/exporterhelper", "otelcol_exporter_queue_batch_send_size*", drop),
+		view("collector/exporter/exporterhelper", "otelcol_exporter_enqueue_size*", drop),
+		view("collector/exporter/exporterhelper", "otelcol_exporter_send_failed_*", map[string]any{
+			"attribute_keys": map[string]any{"excluded": []any{"error.type", "error.permanent"}},
+		}),
+		view("contrib/instrumentation/net/http/otelhttp", "http.client.*", drop),
+		view("contrib/instrumentation/net/http/otelhttp", "http.server.request.duration", drop),
+		view("contrib/instrumentation/net/http/otelhttp", "http.server.response.body.size", drop),
+		view("contrib/instrumentation/net/http/otelhttp", "http.server.request.body.size", map[string]any{
+			"name":           "http_server_request_body_size",
+			"attribute_keys": map[string]any{"included": []any{"http.response.status_code"}},
+			"aggregation":    map[string]any{"explicit_bucket_histogram": map[string]any{"boundaries": []any{}, "record_min_max": false}},
+		}),
+	}
+	return telemetry
+}
+
 // QueueVariant is a storage of a queue.
 type QueueVariant struct {
 	// Name describes the variant.

@@ -22,7 +22,7 @@ import (
 // operationsDocs is where the documents for operators are, as seen from the packages of the components.
 const operationsDocs = "../../../docs/operations"
 
-var collectorMetric = regexp.MustCompile(`\botelcol_\w+`)
+var collectorMetric = regexp.MustCompile(`\b(otelcol|http_server)_\w+`)
 
 // ExpectDashboard checks that all panels of the dashboard in a ConfigMap can be read and can be drawn.
 func ExpectDashboard(configMap *corev1.ConfigMap, dataSource string) {

@@ -106,11 +106,19 @@ func ServiceMonitor(name, prometheus string) *monitoringv1.ServiceMonitor {
 				MetricRelabelConfigs: []monitoringv1.RelabelConfig{{
 					SourceLabels: []monitoringv1.LabelName{"__name__"},
 					Action:       "keep",
-					Regex: "^(otelcol_exporter_enqueue_failed_metric_points|otelcol_exporter_in_flight_requests|otelcol_exporter_queue_capacity|" +
+					Regex: "^(http_server_request_body_size_count|http_server_request_body_size_sum|" +
+						"otelcol_exporter_enqueue_failed_metric_points|otelcol_exporter_in_flight_requests|otelcol_exporter_queue_capacity|" +
 						"otelcol_exporter_queue_size|otelcol_exporter_send_failed_metric_points|otelcol_exporter_sent_metric_points|" +
 						"otelcol_process_cpu_seconds|otelcol_process_memory_rss|otelcol_process_uptime|otelcol_processor_incoming_items|" +
 						"otelcol_processor_memory_limiter_refused_metric_points|otelcol_processor_outgoing_items|" +
 						"otelcol_receiver_accepted_metric_points|otelcol_receiver_failed_metric_points|otelcol_receiver_refused_metric_points)$",
+				}, {
+					Action:      "labelmap",
+					Regex:       `http\.response\.status_code`,
+					Replacement: new("http_response_status_code"),
+				}, {
+					Action: "labeldrop",
+					Regex:  `http\.response\.status_code`,
 				}},
 			}},
 		},
