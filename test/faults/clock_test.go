@@ -77,6 +77,8 @@ var _ = DescribeTable("Clock", Serial, Ordered, SpecPriority(-1), func(ctx SpecC
 	AddReportEntry(result.String(), ReportEntryVisibilityAlways)
 },
 	Entry("clock of the seed 5 minutes slow", -5*time.Minute-offBeat, false, "OTelFederationSeedSilent"),
+	// So little that what is shifted becomes the newest while this test still runs.
+	Entry("clock of the seed 70 seconds slow", -70*time.Second-offBeat, false, "OTelFederationSeedClockSlow"),
 	Entry("clock of the seed an hour slow, like a backlog of an hour", -time.Hour-offBeat, false, "OTelFederationSeedSilent"),
 	// Prometheus refuses what is more than ten minutes in the future (storage/remote/write_handler.go, maxAheadTime).
 	Entry("clock of the seed an hour fast", time.Hour+offBeat, true, "OTelFederationRequestsRejected"),
