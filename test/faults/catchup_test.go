@@ -32,7 +32,7 @@ const (
 	// landscape the cores are busy with both garden Prometheis and all else for as long as it takes, see docs/reliability.md, so that the limit is another.
 	goalCatchUp = 28 * time.Second
 	maxCatchUp  = 90 * time.Second
-	// goalMemory cannot be kept with whole scrapes in the queue, see docs/reliability.md.
+	// goalMemory is kept or missed by what else the machine does, see docs/reliability.md, so that the limit is another.
 	goalMemory = 400 << 20
 	// maxMemory is for the memory of a collector's own. The file of the queue is mapped into its memory as well, and all of it is resident
 	// until others need the room: that counts for the resident size only.
