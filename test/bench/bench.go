@@ -82,15 +82,17 @@ func (o *Options) Validate() error {
 type Result struct {
 	// Series is the number of series.
 	Series int
-	// Measurements are those of all ways.
+	// Measurements are those of all ways by which all samples arrive.
 	Measurements []*Measurement
+	// Failed are the titles of the other ways.
+	Failed []string
 	// IngestionCPU is the processor time of an aggregate Prometheus that nobody reads from, in microseconds per sample.
 	IngestionCPU float64
 	// Busy and Others are how many cores were busy, and how many of them with something else than what was measured.
 	Busy, Others float64
 }
 
-// Run measures.
+// Run measures. If it fails it returns the results of the numbers of series that have been measured before, too.
 func Run(ctx context.Context, o Options) ([]*Result, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -100,7 +102,7 @@ func Run(ctx context.Context, o Options) ([]*Result, error) {
 		result := &Result{Series: series}
 		for i, group := range o.groups(series) {
 			if err := o.runGroup(ctx, result, group, i == 0); err != nil {
-				return nil, fmt.Errorf("failed to measure %d series: %w", series, err)
+				return results, fmt.Errorf("failed to measure %d series: %w", series, err)
 			}
 		}
 		results = append(results, result)

@@ -159,7 +159,7 @@ var _ = Describe("Document", func() {
 		document = &Document{
 			Machine: "a machine", Versions: []string{"Prometheus 1", "collector 2"}, Command: "make bench", Target: "bench", Date: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Took: 61 * time.Minute,
 			Options: Options{Interval: 15 * time.Second, WarmUp: 4, Scrapes: 12, LatencyScrapes: 6},
-			Results: []*Result{{Series: 70_000, IngestionCPU: 2.5, Busy: 1.25, Others: 0.5, Measurements: []*Measurement{
+			Results: []*Result{{Series: 70_000, IngestionCPU: 2.5, Busy: 1.25, Others: 0.5, Failed: []string{"other"}, Measurements: []*Measurement{
 				{
 					Title: "pull", Samples: 70_000, Scrapes: 12, Complete: 12, SeedToGarden: 880_000, GardenToSeed: 2000, Requests: 2, FederationCPU: 17.4, Stored: 70_005, Wrong: -1, Surplus: -1,
 					CPU: map[Role]float64{RoleReceiver: 2}, PeakRSS: map[Role]int64{RoleReceiver: 300 << 20}, Pull: Reference{Bytes: 882_000, SeedCPU: 17.4, ReceiverCPU: 2},
@@ -184,6 +184,7 @@ var _ = Describe("Document", func() {
 			ContainSubstring("### 70,000 series"),
 			ContainSubstring("| pull | 12 of 12 | 880 kB | 2.0 kB | 2 | 12.6 B | 100 % | 70,005 | – | – | 0 |"),
 			ContainSubstring("| push | 11 of 12 | 440 kB | 1.0 kB | 4 | 6.3 B | 50 % | 70,005 | 3 | 4 | 2 |"),
+			ContainSubstring("| other | not all samples arrive |"),
 			ContainSubstring("| pull | 17.4 | – | **17.4** | × 1.00 | – | 2.0 | × 1.00 |"),
 			ContainSubstring("| push | 8.7 | 4.0 | **12.7** | × 0.73 | 5.0 | 3.0 | × 1.50 |"),
 			ContainSubstring("| push | – | 200 MiB | 100 MiB | 300 MiB | 1.0 s | 2.0 s |"),

@@ -99,6 +99,9 @@ func (r *Result) write(p func(string, ...any)) {
 		p("| %s | %d of %d | %s | %s | %.0f | %.1f B | %s | %s | %s | %s | %s |", m.Title, m.Complete, m.Scrapes, kilobytes(m.SeedToGarden), kilobytes(m.GardenToSeed), m.Requests,
 			m.Bytes()/float64(m.Samples), percent(m.Bytes(), m.Pull.Bytes), thousands(m.Stored), differences(m.Wrong), differences(m.Surplus), thousands(m.TargetInfo))
 	}
+	for _, title := range r.Failed {
+		p("| %s | not all samples arrive | | | | | | | | | |", title)
+	}
 	p("")
 	p("Processor time in µs per sample of a scrape:")
 	p("")

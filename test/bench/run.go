@@ -113,10 +113,11 @@ func (r *run) startExporter(ctx context.Context) error {
 // measure waits until all samples arrive by each way, and measures.
 func (r *run) measure(ctx context.Context, result *Result, group []way) ([]*Measurement, error) {
 	o := r.options
-	if err := r.waitForSamples(ctx); err != nil {
+	group, err := r.waitForSamples(ctx, result, group)
+	if err != nil {
 		return nil, err
 	}
-	r.progress("samples arrive by all ways, %d scrapes for warming up", o.WarmUp)
+	r.progress("samples arrive by %d ways, %d scrapes for warming up", len(group), o.WarmUp)
 	if err := pause(ctx, time.Duration(o.WarmUp)*o.Interval); err != nil {
 		return nil, err
 	}
@@ -193,21 +194,45 @@ func (r *run) observe(ctx context.Context, measurements []*Measurement, end time
 	return nil
 }
 
-// waitForSamples waits until the whole corpus has arrived in each receiver.
-func (r *run) waitForSamples(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 4*r.options.Interval+readyTimeout)
-	defer cancel()
-	for _, s := range r.sites {
-		for _, one := range s.receivers {
-			if err := poll(ctx, time.Second, func(ctx context.Context) error {
-				samples, err := scrapedSamples(ctx, one)
-				if err == nil && samples < r.series {
-					err = fmt.Errorf("%s has got %d of %d samples: see the log files in %s", one.Name, samples, r.series, r.logs())
-				}
-				return err
-			}); err != nil {
-				return err
+// waitForSamples waits until the whole corpus has arrived in each receiver. It stops the ways by which it does not arrive, so that they take
+// nothing from the others, and returns those that are left.
+func (r *run) waitForSamples(ctx context.Context, result *Result, group []way) ([]way, error) {
+	var (
+		arriving []way
+		sites    []*site
+		deadline = time.Now().Add(4*r.options.Interval + readyTimeout)
+	)
+	for i, s := range r.sites {
+		err := r.waitForSite(ctx, s, max(time.Until(deadline), r.options.Interval))
+		switch {
+		case err == nil:
+			arriving, sites = append(arriving, group[i]), append(sites, s)
+		case i == 0 || ctx.Err() != nil:
+			return nil, err
+		default:
+			r.progress("%s is not measured: %s", s.name, err)
+			result.Failed = append(result.Failed, group[i].title)
+			if err := s.stop(); err != nil {
+				return nil, err
 			}
+		}
+	}
+	r.sites = sites
+	return arriving, nil
+}
+
+func (r *run) waitForSite(ctx context.Context, s *site, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	for _, one := range s.receivers {
+		if err := poll(ctx, time.Second, func(ctx context.Context) error {
+			samples, err := scrapedSamples(ctx, one)
+			if err == nil && samples < r.series {
+				err = fmt.Errorf("%s has got %d of %d samples: see the log files in %s", one.Name, samples, r.series, r.logs())
+			}
+			return err
+		}); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -217,9 +242,7 @@ func (r *run) waitForSamples(ctx context.Context) error {
 func (r *run) stop(failed bool) error {
 	errs := []error{r.supervisor.StopAll()}
 	for _, s := range r.sites {
-		for _, ingress := range s.ingresses {
-			errs = append(errs, ingress.Stop())
-		}
+		errs = append(errs, s.stopIngresses())
 	}
 	if r.server != nil {
 		errs = append(errs, r.server.Close())

@@ -129,6 +129,23 @@ func (s *site) ingress(ctx context.Context, backend string) (string, error) {
 	return "https://" + address, nil
 }
 
+// stop stops all of the site, and removes its files.
+func (s *site) stop() error {
+	var errs []error
+	for name := range s.processes {
+		errs = append(errs, s.supervisor.Stop(name))
+	}
+	return errors.Join(append(errs, s.stopIngresses(), os.RemoveAll(s.directory))...)
+}
+
+func (s *site) stopIngresses() error {
+	var errs []error
+	for _, ingress := range s.ingresses {
+		errs = append(errs, ingress.Stop())
+	}
+	return errors.Join(errs...)
+}
+
 // traffic returns what has crossed all ingresses so far.
 func (s *site) traffic() wan.Traffic {
 	var sum wan.Traffic

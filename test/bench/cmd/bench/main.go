@@ -106,12 +106,12 @@ func (c *command) run(ctx context.Context, out, progress io.Writer) error {
 		return err
 	}
 	c.options.Progress = progress
-	if document.Results, err = bench.Run(ctx, c.options); err != nil {
-		return err
-	}
+	var failure error
+	document.Results, failure = bench.Run(ctx, c.options)
 	document.Took = time.Since(document.Date)
-
-	if err := c.writeJSON(document.Results); err != nil {
+	if err := errors.Join(failure, c.writeJSON(document.Results)); err != nil {
+		// What has been measured took long.
+		document.Write(out)
 		return err
 	}
 	if c.output != "" {
