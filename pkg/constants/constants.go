@@ -46,6 +46,11 @@ const (
 
 	// LabelSeed is the label of a federated series that names the seed it comes from.
 	LabelSeed = "seed"
+	// ExternalLabelPrometheus and ExternalLabelReplica are the labels that prometheus-operator gives all that a Prometheus tells others
+	// (spec.prometheusExternalLabelName and spec.replicaExternalLabelName of Prometheus, their defaults). They are the same in all series of
+	// an aggregate Prometheus.
+	ExternalLabelPrometheus = "prometheus"
+	ExternalLabelReplica    = "prometheus_replica"
 	// JobPrometheusAggregate is the `job` label of the federation target, as Gardener's own ScrapeConfig sets it.
 	JobPrometheusAggregate = "prometheus-aggregate"
 
@@ -98,3 +103,9 @@ const (
 	// value is the checksum of the bundle, see credentials.CABundleChecksum. The pods of the collector have the same annotation.
 	AnnotationCABundle = "otel-federation.extensions.gardener.cloud/ca-bundle"
 )
+
+// ExternalLabels returns the labels that a seed sends once per request, as attributes of the resource, and that the garden Prometheus gives
+// to the series of the resource.
+func ExternalLabels() []string {
+	return []string{ExternalLabelPrometheus, ExternalLabelReplica}
+}

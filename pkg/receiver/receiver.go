@@ -14,6 +14,7 @@ import (
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"github.com/prometheus/common/model"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	extensionsv1alpha1helper "github.com/gardener/gardener/pkg/api/extensions/v1alpha1/helper"
@@ -26,8 +27,8 @@ import (
 // DefaultOutOfOrderTimeWindow is the window if the Prometheus does not carry another one: that of an empty configuration.
 const DefaultOutOfOrderTimeWindow = configv1alpha1.DefaultOutOfOrderTimeWindow
 
-// Enable makes the Prometheus accept OTLP, store metrics and labels under the names that they are sent with, and accept samples
-// that are as late as the given window. It keeps everything else that is set, and a window that is longer. If it fails it has
+// Enable makes the Prometheus accept OTLP, store metrics and labels under the names that they are sent with, give series the external labels
+// that are sent once for all of them, and accept samples that are as late as the given window. It keeps everything else that is set, and a window that is longer. If it fails it has
 // changed nothing.
 func Enable(p *monitoringv1.Prometheus, window time.Duration) error {
 	current, err := outOfOrderTimeWindow(p)
@@ -41,6 +42,7 @@ func Enable(p *monitoringv1.Prometheus, window time.Duration) error {
 		p.Spec.OTLP = &monitoringv1.OTLPConfig{}
 	}
 	p.Spec.OTLP.TranslationStrategy = new(monitoringv1.NoTranslation)
+	promoteExternalLabels(p.Spec.OTLP)
 
 	if current < window {
 		if p.Spec.TSDB == nil {
@@ -49,6 +51,22 @@ func Enable(p *monitoringv1.Prometheus, window time.Duration) error {
 		p.Spec.TSDB.OutOfOrderTimeWindow = new(monitoringv1.Duration(model.Duration(window).String()))
 	}
 	return nil
+}
+
+// promoteExternalLabels makes the series of a resource get the external labels that the resource has. Prometheus refuses a list if it promotes
+// all attributes (config/config.go).
+func promoteExternalLabels(otlp *monitoringv1.OTLPConfig) {
+	if ptr.Deref(otlp.PromoteAllResourceAttributes, false) {
+		otlp.IgnoreResourceAttributes = slices.DeleteFunc(otlp.IgnoreResourceAttributes, func(attribute string) bool {
+			return slices.Contains(constants.ExternalLabels(), attribute)
+		})
+		return
+	}
+	for _, label := range constants.ExternalLabels() {
+		if !slices.Contains(otlp.PromoteResourceAttributes, label) {
+			otlp.PromoteResourceAttributes = append(otlp.PromoteResourceAttributes, label)
+		}
+	}
 }
 
 // Enabled returns whether Enable would change nothing.

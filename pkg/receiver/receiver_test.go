@@ -39,7 +39,7 @@ var _ = Describe("Receiver", func() {
 
 			Expect(p.Spec).To(Equal(monitoringv1.PrometheusSpec{CommonPrometheusFields: monitoringv1.CommonPrometheusFields{
 				EnableOTLPReceiver: new(true),
-				OTLP:               &monitoringv1.OTLPConfig{TranslationStrategy: new(monitoringv1.NoTranslation)},
+				OTLP:               &monitoringv1.OTLPConfig{PromoteResourceAttributes: []string{"prometheus", "prometheus_replica"}, TranslationStrategy: new(monitoringv1.NoTranslation)},
 				TSDB:               tsdb("2h"),
 			}}))
 		})
@@ -47,7 +47,7 @@ var _ = Describe("Receiver", func() {
 		It("should overwrite what contradicts, keep everything else, and be idempotent", func() {
 			p.Spec.Replicas = new(int32(2))
 			p.Spec.EnableOTLPReceiver = new(false)
-			p.Spec.OTLP = &monitoringv1.OTLPConfig{PromoteResourceAttributes: []string{"foo"}, TranslationStrategy: new(monitoringv1.UnderscoreEscapingWithSuffixes)}
+			p.Spec.OTLP = &monitoringv1.OTLPConfig{PromoteResourceAttributes: []string{"foo", "prometheus_replica"}, TranslationStrategy: new(monitoringv1.UnderscoreEscapingWithSuffixes)}
 			p.Spec.TSDB = tsdb("30m")
 			Expect(Enabled(p, window)).To(BeFalse())
 
@@ -56,7 +56,7 @@ var _ = Describe("Receiver", func() {
 			expected := monitoringv1.PrometheusSpec{CommonPrometheusFields: monitoringv1.CommonPrometheusFields{
 				Replicas:           new(int32(2)),
 				EnableOTLPReceiver: new(true),
-				OTLP:               &monitoringv1.OTLPConfig{PromoteResourceAttributes: []string{"foo"}, TranslationStrategy: new(monitoringv1.NoTranslation)},
+				OTLP:               &monitoringv1.OTLPConfig{PromoteResourceAttributes: []string{"foo", "prometheus_replica", "prometheus"}, TranslationStrategy: new(monitoringv1.NoTranslation)},
 				TSDB:               tsdb("2h"),
 			}}
 			Expect(p.Spec).To(Equal(expected))
@@ -64,6 +64,20 @@ var _ = Describe("Receiver", func() {
 
 			Expect(Enable(p, window)).To(Succeed())
 			Expect(p.Spec).To(Equal(expected))
+		})
+
+		It("should leave it at promoting all attributes, but ignore no external label", func() {
+			p.Spec.OTLP = &monitoringv1.OTLPConfig{PromoteAllResourceAttributes: new(true), IgnoreResourceAttributes: []string{"prometheus", "foo"}}
+			Expect(Enabled(p, window)).To(BeFalse())
+
+			Expect(Enable(p, window)).To(Succeed())
+
+			Expect(p.Spec.OTLP).To(Equal(&monitoringv1.OTLPConfig{
+				PromoteAllResourceAttributes: new(true),
+				IgnoreResourceAttributes:     []string{"foo"},
+				TranslationStrategy:          new(monitoringv1.NoTranslation),
+			}))
+			Expect(Enabled(p, window)).To(BeTrue())
 		})
 
 		DescribeTable("window", func(current *monitoringv1.TSDBSpec, window time.Duration, expected *monitoringv1.TSDBSpec) {
@@ -106,6 +120,7 @@ var _ = Describe("Receiver", func() {
 		Entry("everything is set", func(*monitoringv1.PrometheusSpec) {}, true),
 		Entry("no receiver", func(s *monitoringv1.PrometheusSpec) { s.EnableOTLPReceiver = nil }, false),
 		Entry("no translation strategy", func(s *monitoringv1.PrometheusSpec) { s.OTLP = nil }, false),
+		Entry("an external label is not promoted", func(s *monitoringv1.PrometheusSpec) { s.OTLP.PromoteResourceAttributes = s.OTLP.PromoteResourceAttributes[1:] }, false),
 		Entry("no window", func(s *monitoringv1.PrometheusSpec) { s.TSDB = nil }, false),
 		Entry("short window", func(s *monitoringv1.PrometheusSpec) { s.TSDB = tsdb("119m") }, false),
 		Entry("long window", func(s *monitoringv1.PrometheusSpec) { s.TSDB = tsdb("3h") }, true),

@@ -57,7 +57,7 @@ var _ = Describe("Configurations", func() {
 
 	It("should let Prometheus accept OTLP as the extension does", func() {
 		Expect(OTLPReceiverConfig()).To(Equal(map[string]any{
-			"otlp":    map[string]any{"translation_strategy": "NoTranslation"},
+			"otlp":    map[string]any{"translation_strategy": "NoTranslation", "promote_resource_attributes": []string{"prometheus", "prometheus_replica"}},
 			"storage": map[string]any{"tsdb": map[string]any{"out_of_order_time_window": "2h"}},
 		}))
 	})

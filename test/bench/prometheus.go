@@ -116,7 +116,10 @@ func otlpReceiverConfig() (map[string]any, error) {
 		return nil, err
 	}
 	return map[string]any{
-		"otlp":    map[string]any{"translation_strategy": string(*prometheus.Spec.OTLP.TranslationStrategy)},
+		"otlp": map[string]any{
+			"translation_strategy":        string(*prometheus.Spec.OTLP.TranslationStrategy),
+			"promote_resource_attributes": prometheus.Spec.OTLP.PromoteResourceAttributes,
+		},
 		"storage": map[string]any{"tsdb": map[string]any{"out_of_order_time_window": string(*prometheus.Spec.TSDB.OutOfOrderTimeWindow)}},
 	}, nil
 }

@@ -178,22 +178,31 @@ func typeProcessor() map[string]any {
 	}
 }
 
-// resourceProcessor leaves a resource nothing but what becomes `job` and `instance`, whatever a seed sends: Prometheus would
-// make a series `target_info` of the rest, as of an attribute that is there twice. Everything else that is not a label goes, and labels
-// become strings, as they are for Prometheus: it would take so long for lists in lists that the queue would try again and again, and deliver
-// nothing else. Strings must be text: Prometheus stores them as they come, and nobody can read an answer of /federate with one that is not
-// UTF-8, or has a zero byte.
+// resourceProcessor leaves a resource nothing but what becomes `job` and `instance`, or else the external labels, whatever a seed sends:
+// Prometheus would make a series `target_info` of any attribute beside `job` and `instance`, as of one that is there twice. Everything else that
+// is not a label goes, and labels become strings, as they are for Prometheus: it would take so long for lists in lists that the queue would try
+// again and again, and deliver nothing else. Strings must be text: Prometheus stores them as they come, and nobody can read an answer of
+// /federate with one that is not UTF-8, or has a zero byte.
 func resourceProcessor() map[string]any {
-	var identity []any
-	for _, attribute := range []string{"service.name", "service.instance.id"} {
-		identity = append(identity, fmt.Sprintf(`set(resource.cache[%[1]q], resource.attributes[%[1]q]) where IsString(resource.attributes[%[1]q]) and IsMatch(resource.attributes[%[1]q], %[2]q)`, attribute, text))
+	var (
+		identity = []string{"service.name", "service.instance.id"}
+		kept     []any
+	)
+	keep := func(attribute, condition string) {
+		kept = append(kept, fmt.Sprintf(`set(resource.cache[%[1]q], resource.attributes[%[1]q]) where IsString(resource.attributes[%[1]q]) and IsMatch(resource.attributes[%[1]q], %[2]q)%[3]s`, attribute, text, condition))
+	}
+	for _, attribute := range identity {
+		keep(attribute, "")
+	}
+	for _, label := range constants.ExternalLabels() {
+		keep(label, fmt.Sprintf(" and resource.cache[%q] == nil and resource.cache[%q] == nil", identity[0], identity[1]))
 	}
 
 	return map[string]any{
 		"error_mode": "propagate",
 		// Groups, because all statements of a group run for each sample if one of them does.
 		"metric_statements": []any{
-			map[string]any{"statements": append(identity, "set(resource.attributes, resource.cache)")},
+			map[string]any{"statements": append(kept, "set(resource.attributes, resource.cache)")},
 			map[string]any{"statements": []any{"keep_keys(scope.attributes, [])"}},
 			map[string]any{"statements": []any{"keep_keys(metric.metadata, [])"}},
 			map[string]any{"statements": []any{

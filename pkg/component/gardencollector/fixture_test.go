@@ -134,6 +134,8 @@ func expectedConfig() otelv1beta1.Config {
 					map[string]any{"statements": []any{
 						`set(resource.cache["service.name"], resource.attributes["service.name"]) where IsString(resource.attributes["service.name"]) and IsMatch(resource.attributes["service.name"], "^[^\\x00\\x{FFFD}]+\\z")`,
 						`set(resource.cache["service.instance.id"], resource.attributes["service.instance.id"]) where IsString(resource.attributes["service.instance.id"]) and IsMatch(resource.attributes["service.instance.id"], "^[^\\x00\\x{FFFD}]+\\z")`,
+						`set(resource.cache["prometheus"], resource.attributes["prometheus"]) where IsString(resource.attributes["prometheus"]) and IsMatch(resource.attributes["prometheus"], "^[^\\x00\\x{FFFD}]+\\z") and resource.cache["service.name"] == nil and resource.cache["service.instance.id"] == nil`,
+						`set(resource.cache["prometheus_replica"], resource.attributes["prometheus_replica"]) where IsString(resource.attributes["prometheus_replica"]) and IsMatch(resource.attributes["prometheus_replica"], "^[^\\x00\\x{FFFD}]+\\z") and resource.cache["service.name"] == nil and resource.cache["service.instance.id"] == nil`,
 						`set(resource.attributes, resource.cache)`,
 					}},
 					map[string]any{"statements": []any{`keep_keys(scope.attributes, [])`}},

@@ -101,10 +101,15 @@ func (s *seedCollector) receiver() map[string]any {
 }
 
 // resourceProcessor gives series their labels `otel_scope_*` back, and strips the resources. The shared resources lose their
-// identity, so that Prometheus adds no `job` and `instance` of its own; the resource of `up` and `scrape_*` keeps just that. A
-// resource with any further attribute would become a series `target_info`, which pull does not have.
+// identity, so that Prometheus adds no `job` and `instance` of its own, and get the external labels of their series; the resource of `up` and
+// `scrape_*` keeps its identity and nothing else. A resource with an identity and a further attribute would become a series `target_info`,
+// which pull does not have.
 func resourceProcessor() map[string]any {
-	const jobAttribute = `resource.attributes["service.name"]`
+	const (
+		jobAttribute      = `resource.attributes["service.name"]`
+		instanceAttribute = `resource.attributes["service.instance.id"]`
+	)
+	isShared := fmt.Sprintf("%[1]s == %[2]q or %[1]s == %[3]q", jobAttribute, sharedResource, sharedScopedResource)
 
 	return map[string]any{
 		"error_mode": "propagate",
@@ -115,7 +120,8 @@ func resourceProcessor() map[string]any {
 			}},
 			map[string]any{"statements": []any{
 				`keep_keys(resource.attributes, ["service.name", "service.instance.id"])`,
-				fmt.Sprintf(`keep_keys(resource.attributes, []) where %[1]s == %[2]q or %[1]s == %[3]q`, jobAttribute, sharedResource, sharedScopedResource),
+				fmt.Sprintf(`merge_maps(resource.attributes, ExtractPatterns(%s, %q), "upsert") where %s`, instanceAttribute, externalLabelsPattern(), isShared),
+				fmt.Sprintf(`keep_keys(resource.attributes, ["%s"]) where %s`, strings.Join(constants.ExternalLabels(), `", "`), isShared),
 			}},
 		},
 	}

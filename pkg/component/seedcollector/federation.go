@@ -4,6 +4,13 @@
 
 package seedcollector
 
+import (
+	"fmt"
+	"strings"
+
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+)
+
 // DefaultSelectors returns the selectors by which the garden Prometheus federates from the aggregate Prometheus of a seed.
 // They are those of Gardener's own ScrapeConfig (pkg/component/observability/monitoring/prometheus/garden/scrapeconfigs.go);
 // a test compares them with it.
@@ -50,12 +57,19 @@ const (
 	carriedScopePrefix   = "otel_federation_scope_"
 	labelScoped          = "otel_federation_scoped"
 	sharedScopedResource = "otel-federation-scoped"
+
+	// The fan-out sets the label `seed` (pkg/component/gardencollector), so it does not travel.
+	labelSeed = constants.LabelSeed
+	// externalLabelSeparator is between the two constants.ExternalLabels in the `instance` of the shared resources.
+	externalLabelSeparator = ";"
+	externalLabelPart      = "[^" + externalLabelSeparator + "]*"
 )
 
 // metricRelabelConfigs returns the relabelling of the scraped series: what Gardener's ScrapeConfig does, then the exchange
 // of `job`, `instance` and `otel_scope_*` described above. It does not apply to `up` and the other series that the receiver itself makes.
+// It costs nothing per sample, because the receiver remembers what became of a series.
 func metricRelabelConfigs() []any {
-	return []any{
+	return append([]any{
 		copyLabel(labelAlertName, labelShootAlertName),
 		copyLabel(labelJob, carriedJob),
 		copyLabel(labelInstance, carriedInstance),
@@ -65,8 +79,36 @@ func metricRelabelConfigs() []any {
 		mapLabels(scopePrefix+"(.+)", carriedScopePrefix+"$$1"),
 		mapLabels(scopePrefix+".+", labelScoped),
 		map[string]any{"source_labels": []any{labelScoped}, "regex": ".+", "target_label": labelJob, "replacement": sharedScopedResource},
-		dropLabels(scopePrefix + ".+|" + labelScoped),
+		dropLabels(scopePrefix + ".+|" + labelScoped + "|" + labelSeed),
+	}, shareExternalLabels()...)
+}
+
+// shareExternalLabels moves the external labels into the `instance` of the shared resource, so that there is one resource for all series with
+// the same ones. They stay where they are in series with the separator in one of them.
+func shareExternalLabels() []any {
+	const both = externalLabelPart + externalLabelSeparator + externalLabelPart
+
+	relabelConfigs := []any{map[string]any{
+		"source_labels": []any{constants.ExternalLabelPrometheus, constants.ExternalLabelReplica},
+		"separator":     externalLabelSeparator,
+		"regex":         "(" + both + ")",
+		"target_label":  labelInstance,
+	}}
+	for _, label := range constants.ExternalLabels() {
+		relabelConfigs = append(relabelConfigs, map[string]any{
+			"source_labels": []any{labelInstance}, "regex": both, "target_label": label, "replacement": "",
+		})
 	}
+	return relabelConfigs
+}
+
+// externalLabelsPattern is a regular expression that finds the external labels in the `instance` that shareExternalLabels makes.
+func externalLabelsPattern() string {
+	groups := make([]string, 0, len(constants.ExternalLabels()))
+	for _, label := range constants.ExternalLabels() {
+		groups = append(groups, fmt.Sprintf("(?P<%s>%s)", label, externalLabelPart))
+	}
+	return "^" + strings.Join(groups, externalLabelSeparator)
 }
 
 func copyLabel(from, to string) map[string]any {

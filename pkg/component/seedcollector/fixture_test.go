@@ -107,7 +107,8 @@ func expectedConfig() otelv1beta1.Config {
 					}},
 					map[string]any{"statements": []any{
 						`keep_keys(resource.attributes, ["service.name", "service.instance.id"])`,
-						`keep_keys(resource.attributes, []) where resource.attributes["service.name"] == "otel-federation" or resource.attributes["service.name"] == "otel-federation-scoped"`,
+						`merge_maps(resource.attributes, ExtractPatterns(resource.attributes["service.instance.id"], "^(?P<prometheus>[^;]*);(?P<prometheus_replica>[^;]*)"), "upsert") where resource.attributes["service.name"] == "otel-federation" or resource.attributes["service.name"] == "otel-federation-scoped"`,
+						`keep_keys(resource.attributes, ["prometheus", "prometheus_replica"]) where resource.attributes["service.name"] == "otel-federation" or resource.attributes["service.name"] == "otel-federation-scoped"`,
 					}},
 				},
 			},
@@ -168,7 +169,10 @@ func expectedScrapeConfig() map[string]any {
 			map[string]any{"action": "labelmap", "regex": "otel_scope_(.+)", "replacement": "otel_federation_scope_$$1"},
 			map[string]any{"action": "labelmap", "regex": "otel_scope_.+", "replacement": "otel_federation_scoped"},
 			map[string]any{"source_labels": []any{"otel_federation_scoped"}, "regex": ".+", "target_label": "job", "replacement": "otel-federation-scoped"},
-			map[string]any{"action": "labeldrop", "regex": "otel_scope_.+|otel_federation_scoped"},
+			map[string]any{"action": "labeldrop", "regex": "otel_scope_.+|otel_federation_scoped|seed"},
+			map[string]any{"source_labels": []any{"prometheus", "prometheus_replica"}, "separator": ";", "regex": "([^;]*;[^;]*)", "target_label": "instance"},
+			map[string]any{"source_labels": []any{"instance"}, "regex": "[^;]*;[^;]*", "target_label": "prometheus", "replacement": ""},
+			map[string]any{"source_labels": []any{"instance"}, "regex": "[^;]*;[^;]*", "target_label": "prometheus_replica", "replacement": ""},
 		},
 		"static_configs": []any{map[string]any{
 			"targets": []any{"prometheus-aggregate:80"},
