@@ -120,7 +120,9 @@ var _ = Describe("Receiver", func() {
 		Entry("everything is set", func(*monitoringv1.PrometheusSpec) {}, true),
 		Entry("no receiver", func(s *monitoringv1.PrometheusSpec) { s.EnableOTLPReceiver = nil }, false),
 		Entry("no translation strategy", func(s *monitoringv1.PrometheusSpec) { s.OTLP = nil }, false),
-		Entry("an external label is not promoted", func(s *monitoringv1.PrometheusSpec) { s.OTLP.PromoteResourceAttributes = s.OTLP.PromoteResourceAttributes[1:] }, false),
+		Entry("an external label is not promoted", func(s *monitoringv1.PrometheusSpec) {
+			s.OTLP.PromoteResourceAttributes = s.OTLP.PromoteResourceAttributes[1:]
+		}, false),
 		Entry("no window", func(s *monitoringv1.PrometheusSpec) { s.TSDB = nil }, false),
 		Entry("short window", func(s *monitoringv1.PrometheusSpec) { s.TSDB = tsdb("119m") }, false),
 		Entry("long window", func(s *monitoringv1.PrometheusSpec) { s.TSDB = tsdb("3h") }, true),

@@ -75,6 +75,14 @@ func disguises() []disguise {
 			of := resource("service.name", "a", "service.name", "b", "service.instance.id", "", "service.instance.id", "c", key, value(victim), key, "")
 			return requestOf(of, gauge(string(victim[model.MetricNameLabel]), point(time.Now(), v)))
 		}},
+		{name: "the external labels of a resource that has an identity", request: func(victim model.Metric, v float64) []byte {
+			of := resource("service.instance.id", "a", constants.ExternalLabelPrometheus, "b", constants.ExternalLabelReplica, "c")
+			return requestOf(of, gauge(string(victim[model.MetricNameLabel]), point(time.Now(), v)))
+		}},
+		{name: "the external labels of a resource, twice, and what is no text", request: func(victim model.Metric, v float64) []byte {
+			of := resource(constants.ExternalLabelPrometheus, "", constants.ExternalLabelPrometheus, "b", constants.ExternalLabelReplica, "c\xff", "job", "d", key, value(victim))
+			return requestOf(of, gauge(string(victim[model.MetricNameLabel]), point(time.Now(), v)))
+		}},
 		{name: "`seed` of the scope", request: func(victim model.Metric, v float64) []byte {
 			return requestOf(nil, scope("s", key, value(victim)), gauge(string(victim[model.MetricNameLabel]), point(time.Now(), v)))
 		}},

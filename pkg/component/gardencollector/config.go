@@ -34,6 +34,8 @@ const (
 	detachedPrefix  = "filter/"
 	pipelineSubtype = pipeline + "/"
 
+	labelJob = "job"
+
 	// text is a pattern for what is UTF-8 without a zero byte: bytes that are not UTF-8 are U+FFFD for a regular expression. Anchored, because
 	// that is several times faster, and without a dollar sign, which the collector would expand.
 	text = `^[^\x00\x{FFFD}]+\z`
@@ -216,12 +218,14 @@ func resourceProcessor() map[string]any {
 }
 
 // seedProcessor replaces the label `seed` by the verified claim: a seed can only write as itself. It is deleted by a pattern, because a seed can
-// send it twice, and Prometheus stores a series without it if one of the two is empty.
+// send it twice, and Prometheus stores a series without it if one of the two is empty. And it adds the `job` that seeds leave out, because nearly
+// all of their series have it.
 func seedProcessor() map[string]any {
 	return map[string]any{
 		"actions": []any{
 			map[string]any{"action": "delete", "pattern": "^" + constants.LabelSeed + "$"},
 			map[string]any{"action": "upsert", "key": constants.LabelSeed, "from_context": "auth.claims." + constants.ClaimSeed},
+			map[string]any{"action": "insert", "key": labelJob, "value": constants.JobPrometheusAggregate},
 		},
 	}
 }

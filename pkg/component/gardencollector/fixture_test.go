@@ -152,6 +152,7 @@ func expectedConfig() otelv1beta1.Config {
 				"actions": []any{
 					map[string]any{"action": "delete", "pattern": "^seed$"},
 					map[string]any{"action": "upsert", "key": "seed", "from_context": "auth.claims.seed"},
+					map[string]any{"action": "insert", "key": "job", "value": "prometheus-aggregate"},
 				},
 			},
 		}},

@@ -80,6 +80,11 @@ func (s *seedCollector) receiver() map[string]any {
 		selectors = append(selectors, strings.ReplaceAll(selector, "$", "$$"))
 	}
 
+	relabelConfigs := metricRelabelConfigs()
+	if !s.values.Destination.AllLabels {
+		relabelConfigs = append(relabelConfigs, leaveOutCommonLabels()...)
+	}
+
 	return map[string]any{
 		"config": map[string]any{
 			"scrape_configs": []any{map[string]any{
@@ -90,7 +95,7 @@ func (s *seedCollector) receiver() map[string]any {
 				"honor_timestamps":       honorTimestamps,
 				"metrics_path":           metricsPath,
 				"params":                 map[string]any{parameterSelector: selectors},
-				"metric_relabel_configs": metricRelabelConfigs(),
+				"metric_relabel_configs": relabelConfigs,
 				"static_configs": []any{map[string]any{
 					"targets": []any{aggregateTarget},
 					"labels":  map[string]any{labelInstance: s.values.Destination.Instance},

@@ -58,8 +58,6 @@ const (
 	labelScoped          = "otel_federation_scoped"
 	sharedScopedResource = "otel-federation-scoped"
 
-	// The fan-out sets the label `seed` (pkg/component/gardencollector), so it does not travel.
-	labelSeed = constants.LabelSeed
 	// externalLabelSeparator is between the two constants.ExternalLabels in the `instance` of the shared resources.
 	externalLabelSeparator = ";"
 	externalLabelPart      = "[^" + externalLabelSeparator + "]*"
@@ -69,7 +67,7 @@ const (
 // of `job`, `instance` and `otel_scope_*` described above. It does not apply to `up` and the other series that the receiver itself makes.
 // It costs nothing per sample, because the receiver remembers what became of a series.
 func metricRelabelConfigs() []any {
-	return append([]any{
+	return []any{
 		copyLabel(labelAlertName, labelShootAlertName),
 		copyLabel(labelJob, carriedJob),
 		copyLabel(labelInstance, carriedInstance),
@@ -79,30 +77,33 @@ func metricRelabelConfigs() []any {
 		mapLabels(scopePrefix+"(.+)", carriedScopePrefix+"$$1"),
 		mapLabels(scopePrefix+".+", labelScoped),
 		map[string]any{"source_labels": []any{labelScoped}, "regex": ".+", "target_label": labelJob, "replacement": sharedScopedResource},
-		dropLabels(scopePrefix + ".+|" + labelScoped + "|" + labelSeed),
-	}, shareExternalLabels()...)
+		dropLabels(scopePrefix + ".+|" + labelScoped),
+	}
 }
 
-// shareExternalLabels moves the external labels into the `instance` of the shared resource, so that there is one resource for all series with
-// the same ones. They stay where they are in series with the separator in one of them.
-func shareExternalLabels() []any {
-	const both = externalLabelPart + externalLabelSeparator + externalLabelPart
+// leaveOutCommonLabels returns the relabelling that takes out of the series what nearly all of a seed have in common. The fan-out adds `seed`, and
+// a `job` where there is none (pkg/component/gardencollector). The external labels are moved into the `instance` of the shared resource, so that
+// there is one resource for all series with the same ones, and stay where they are in series with the separator in one of them.
+func leaveOutCommonLabels() []any {
+	const external = externalLabelPart + externalLabelSeparator + externalLabelPart
 
-	relabelConfigs := []any{map[string]any{
-		"source_labels": []any{constants.ExternalLabelPrometheus, constants.ExternalLabelReplica},
-		"separator":     externalLabelSeparator,
-		"regex":         "(" + both + ")",
-		"target_label":  labelInstance,
-	}}
+	relabelConfigs := []any{
+		dropLabels(constants.LabelSeed),
+		removeLabel(carriedJob, carriedJob, constants.JobPrometheusAggregate),
+		map[string]any{
+			"source_labels": []any{constants.ExternalLabelPrometheus, constants.ExternalLabelReplica},
+			"separator":     externalLabelSeparator,
+			"regex":         "(" + external + ")",
+			"target_label":  labelInstance,
+		},
+	}
 	for _, label := range constants.ExternalLabels() {
-		relabelConfigs = append(relabelConfigs, map[string]any{
-			"source_labels": []any{labelInstance}, "regex": both, "target_label": label, "replacement": "",
-		})
+		relabelConfigs = append(relabelConfigs, removeLabel(label, labelInstance, external))
 	}
 	return relabelConfigs
 }
 
-// externalLabelsPattern is a regular expression that finds the external labels in the `instance` that shareExternalLabels makes.
+// externalLabelsPattern is a regular expression that finds the external labels in the `instance` that leaveOutCommonLabels makes.
 func externalLabelsPattern() string {
 	groups := make([]string, 0, len(constants.ExternalLabels()))
 	for _, label := range constants.ExternalLabels() {
@@ -113,6 +114,11 @@ func externalLabelsPattern() string {
 
 func copyLabel(from, to string) map[string]any {
 	return map[string]any{"source_labels": []any{from}, "target_label": to}
+}
+
+// removeLabel removes a label of series whose label `source` matches.
+func removeLabel(name, source, regex string) map[string]any {
+	return map[string]any{"source_labels": []any{source}, "regex": regex, "target_label": name, "replacement": ""}
 }
 
 func mapLabels(regex, to string) map[string]any {

@@ -169,7 +169,9 @@ func expectedScrapeConfig() map[string]any {
 			map[string]any{"action": "labelmap", "regex": "otel_scope_(.+)", "replacement": "otel_federation_scope_$$1"},
 			map[string]any{"action": "labelmap", "regex": "otel_scope_.+", "replacement": "otel_federation_scoped"},
 			map[string]any{"source_labels": []any{"otel_federation_scoped"}, "regex": ".+", "target_label": "job", "replacement": "otel-federation-scoped"},
-			map[string]any{"action": "labeldrop", "regex": "otel_scope_.+|otel_federation_scoped|seed"},
+			map[string]any{"action": "labeldrop", "regex": "otel_scope_.+|otel_federation_scoped"},
+			map[string]any{"action": "labeldrop", "regex": "seed"},
+			map[string]any{"source_labels": []any{"otel_federation_job"}, "regex": "prometheus-aggregate", "target_label": "otel_federation_job", "replacement": ""},
 			map[string]any{"source_labels": []any{"prometheus", "prometheus_replica"}, "separator": ";", "regex": "([^;]*;[^;]*)", "target_label": "instance"},
 			map[string]any{"source_labels": []any{"instance"}, "regex": "[^;]*;[^;]*", "target_label": "prometheus", "replacement": ""},
 			map[string]any{"source_labels": []any{"instance"}, "regex": "[^;]*;[^;]*", "target_label": "prometheus_replica", "replacement": ""},
@@ -210,6 +212,14 @@ func variants() []variant {
 				exporterOf(obj)["endpoint"] = "https://example.com:8443"
 				scrapeConfigOf(obj)["static_configs"].([]any)[0].(map[string]any)["labels"] = map[string]any{"instance": "foo"}
 				obj.Spec.Volumes[0].Secret.SecretName = "my-secret"
+			},
+		},
+		{
+			name:   "all labels of the series",
+			values: func(v *Values) { v.Destination.AllLabels = true },
+			expect: func(obj *otelv1beta1.OpenTelemetryCollector) {
+				config := scrapeConfigOf(obj)
+				config["metric_relabel_configs"] = config["metric_relabel_configs"].([]any)[:9]
 			},
 		},
 		{

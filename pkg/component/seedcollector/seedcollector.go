@@ -53,6 +53,9 @@ type Destination struct {
 	Instance string
 	// SecretName is the name of the Secret that holds the token under the key `token`.
 	SecretName string
+	// AllLabels says that what receives the samples may be something else than the fan-out of this extension, and adds no labels. So series are sent
+	// with all of theirs.
+	AllLabels bool
 }
 
 // Values contains configuration values for the seed collector.

@@ -113,6 +113,9 @@ var _ = Describe("Actuator", func() {
 		Expect(c.Update(ctx, ex)).To(Succeed())
 	}
 
+	// externalLabels finds the relabelling by which external labels do not travel with each series.
+	externalLabels := HaveKeyWithValue("metric_relabel_configs", ContainElement(HaveKeyWithValue("source_labels", []any{"prometheus", "prometheus_replica"})))
+
 	Describe("#Reconcile", func() {
 		It("should let the pod check its queue by the image of the extension, if that is known", func() {
 			Expect(c.Create(ctx, secret)).To(Succeed())
@@ -196,6 +199,7 @@ var _ = Describe("Actuator", func() {
 				HaveKeyWithValue("tls", map[string]any{"min_version": "1.2"}),
 			))
 			Expect(targetLabels(collector())).To(Equal(map[string]any{"instance": "prometheus-aggregate"}))
+			Expect(scrapeConfig(collector())).NotTo(externalLabels, "whatever is behind the endpoint may not add labels")
 			expectProblem("")
 		})
 
@@ -231,6 +235,7 @@ var _ = Describe("Actuator", func() {
 			Expect(reconcile()).To(Succeed())
 
 			Expect(scrapeConfig(collector())["params"]).To(Equal(map[string]any{"match[]": []any{`{__name__="a"}`, `{__name__="b"}`}}))
+			Expect(scrapeConfig(collector())).To(externalLabels)
 		})
 
 		Context("when the kind of the collector does not exist", func() {

@@ -95,5 +95,6 @@ func overriddenDestination(ctx context.Context, c client.Reader, seedName, names
 		CABundle:   []byte(ptr.Deref(override.CABundle, "")),
 		Instance:   ptr.Deref(override.Instance, constants.JobPrometheusAggregate),
 		SecretName: secret.Name,
+		AllLabels:  true,
 	}, health.NewToken(seedName, string(secret.Data[constants.DataKeyToken])), "", nil
 }
