@@ -109,3 +109,9 @@ const (
 func ExternalLabels() []string {
 	return []string{ExternalLabelPrometheus, ExternalLabelReplica}
 }
+
+// IdentityAttributes returns the attributes of a resource that Prometheus stores as `job` and `instance` of its series
+// (storage/remote/otlptranslator/prometheusremotewrite/helper.go).
+func IdentityAttributes() []string {
+	return []string{"service.name", "service.instance.id"}
+}

@@ -53,20 +53,26 @@ func Enable(p *monitoringv1.Prometheus, window time.Duration) error {
 	return nil
 }
 
-// promoteExternalLabels makes the series of a resource get the external labels that the resource has. Prometheus refuses a list if it promotes
-// all attributes (config/config.go).
+// promoteExternalLabels makes the series of a resource get the external labels that the resource has, and nothing of what becomes `job` and
+// `instance`. Prometheus refuses a list if it promotes all attributes (config/config.go).
 func promoteExternalLabels(otlp *monitoringv1.OTLPConfig) {
-	if ptr.Deref(otlp.PromoteAllResourceAttributes, false) {
-		otlp.IgnoreResourceAttributes = slices.DeleteFunc(otlp.IgnoreResourceAttributes, func(attribute string) bool {
-			return slices.Contains(constants.ExternalLabels(), attribute)
-		})
+	if !ptr.Deref(otlp.PromoteAllResourceAttributes, false) {
+		otlp.PromoteResourceAttributes = with(otlp.PromoteResourceAttributes, constants.ExternalLabels())
 		return
 	}
-	for _, label := range constants.ExternalLabels() {
-		if !slices.Contains(otlp.PromoteResourceAttributes, label) {
-			otlp.PromoteResourceAttributes = append(otlp.PromoteResourceAttributes, label)
+	otlp.IgnoreResourceAttributes = slices.DeleteFunc(with(otlp.IgnoreResourceAttributes, constants.IdentityAttributes()), func(attribute string) bool {
+		return slices.Contains(constants.ExternalLabels(), attribute)
+	})
+}
+
+// with adds to a list what is not in it.
+func with(list, wanted []string) []string {
+	for _, one := range wanted {
+		if !slices.Contains(list, one) {
+			list = append(list, one)
 		}
 	}
+	return list
 }
 
 // Enabled returns whether Enable would change nothing.

@@ -74,7 +74,7 @@ var _ = Describe("Receiver", func() {
 
 			Expect(p.Spec.OTLP).To(Equal(&monitoringv1.OTLPConfig{
 				PromoteAllResourceAttributes: new(true),
-				IgnoreResourceAttributes:     []string{"foo"},
+				IgnoreResourceAttributes:     []string{"foo", "service.name", "service.instance.id"},
 				TranslationStrategy:          new(monitoringv1.NoTranslation),
 			}))
 			Expect(Enabled(p, window)).To(BeTrue())

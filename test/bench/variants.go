@@ -7,6 +7,7 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
@@ -14,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 )
 
 // change changes the collector of a role that this extension deploys.
@@ -39,15 +41,20 @@ func apply(changes []change, role Role, rendered *otelv1beta1.OpenTelemetryColle
 var variants = []way{
 	{name: "extension-1MiB", title: "up to 1 MiB in a request", start: startExtension(exporters(RoleSender, int64(1<<20), "sending_queue", "batch", "max_size"))},
 	{name: "extension-3MiB", title: "up to 3 MiB in a request", start: startExtension(exporters(RoleSender, int64(3<<20), "sending_queue", "batch", "max_size"))},
-	{name: "extension-5000", title: "up to 5,000 samples in a request, whatever their size", start: startExtension(
-		exporters(RoleSender, collector.SizerItems, "sending_queue", "batch", "sizer"), exporters(RoleSender, int64(5_000), "sending_queue", "batch", "max_size"))},
+	{name: "extension-items", title: "up to 16,000 samples in a request, whatever their size", start: startExtension(
+		exporters(RoleSender, collector.SizerItems, "sending_queue", "batch", "sizer"), exporters(RoleSender, int64(16_000), "sending_queue", "batch", "max_size"))},
 	{name: "extension-zstd-1", title: "zstd, level 1", start: startExtension(exporters(RoleSender, int64(1), "compression_params", "level"))},
 	{name: "extension-zstd-6", title: "zstd, level 6", start: startExtension(exporters(RoleSender, int64(6), "compression_params", "level"))},
 	{name: "extension-zstd-11", title: "zstd, level 11", start: startExtension(exporters(RoleSender, int64(11), "compression_params", "level"))},
+	{name: "extension-all-labels", title: "all labels travel with each series", start: startExtension(allLabels())},
+	{name: "extension-8000", title: "up to 8,000 samples in a request to Prometheus", start: startExtension(exporters(RoleFanOut, int64(8_000), "sending_queue", "batch", "max_size"))},
 	{name: "extension-one-consumer", title: "fan-out with one consumer for each queue", start: startExtension(exporters(RoleFanOut, int64(1), "sending_queue", "num_consumers"))},
 	{name: "extension-memory", title: "queues in memory", start: startExtension(withoutStorage(RoleSender), withoutStorage(RoleFanOut))},
 	{name: "extension-gogc-50", title: "GOGC=50", start: startExtension(environment(RoleSender, "GOGC", "50"), environment(RoleFanOut, "GOGC", "50"))},
-	{name: "extension-protobuf", title: "/federate in protobuf", start: startExtension(change{role: RoleSender, change: scrapeProtobuf})},
+	{name: "extension-gogc-200", title: "GOGC=200", start: startExtension(environment(RoleSender, "GOGC", "200"), environment(RoleFanOut, "GOGC", "200"))},
+	{name: "extension-gomemlimit", title: "GOMEMLIMIT=200MiB, 100MiB in the fan-out", start: startExtension(environment(RoleSender, "GOMEMLIMIT", "200MiB"), environment(RoleFanOut, "GOMEMLIMIT", "100MiB"))},
+	{name: "extension-protobuf", title: "/federate in protobuf", start: startExtension(scrapeConfig("scrape_protocols", []any{"PrometheusProto"}))},
+	{name: "extension-plain", title: "/federate without compression", start: startExtension(scrapeConfig("enable_compression", false))},
 }
 
 // exporters sets a field of all exporters of a collector.
@@ -89,23 +96,53 @@ func environment(role Role, name, value string) change {
 	}}
 }
 
-// scrapeProtobuf asks the aggregate Prometheus for Protocol Buffers instead of text.
-func scrapeProtobuf(rendered *otelv1beta1.OpenTelemetryCollector) error {
-	receiver, ok := rendered.Spec.Config.Receivers.Object["prometheus"].(map[string]any)
-	if !ok {
-		return errors.New("there is no receiver prometheus")
-	}
-	configs, found, err := unstructured.NestedSlice(receiver, "config", "scrape_configs")
-	if err != nil {
-		return fmt.Errorf("failed to read the scrape_configs of receiver prometheus: %w", err)
-	}
-	if !found {
-		return errors.New("receiver prometheus has no scrape_configs")
-	}
-	for _, config := range configs {
-		if fields, ok := config.(map[string]any); ok {
-			fields["scrape_protocols"] = []any{"PrometheusProto"}
+// scrapeConfig sets a field of the scrape of the aggregate Prometheus.
+func scrapeConfig(field string, value any) change {
+	return changeScrapeConfig(func(config map[string]any) error {
+		config[field] = value
+		return nil
+	})
+}
+
+// allLabels takes the relabelling away by which labels that all series have in common do not travel with each of them.
+func allLabels() change {
+	const field = "metric_relabel_configs"
+	first := map[string]any{"action": "labeldrop", "regex": constants.LabelSeed}
+
+	return changeScrapeConfig(func(config map[string]any) error {
+		relabelConfigs, _ := config[field].([]any)
+		i := slices.IndexFunc(relabelConfigs, func(one any) bool { return reflect.DeepEqual(one, first) })
+		if i < 0 {
+			return fmt.Errorf("%s of receiver prometheus has no %v", field, first)
 		}
-	}
-	return unstructured.SetNestedSlice(receiver, configs, "config", "scrape_configs")
+		config[field] = relabelConfigs[:i]
+		return nil
+	})
+}
+
+// changeScrapeConfig changes the scrape of the aggregate Prometheus.
+func changeScrapeConfig(by func(config map[string]any) error) change {
+	return change{role: RoleSender, change: func(rendered *otelv1beta1.OpenTelemetryCollector) error {
+		receiver, ok := rendered.Spec.Config.Receivers.Object["prometheus"].(map[string]any)
+		if !ok {
+			return errors.New("there is no receiver prometheus")
+		}
+		configs, found, err := unstructured.NestedSlice(receiver, "config", "scrape_configs")
+		if err != nil {
+			return fmt.Errorf("failed to read the scrape_configs of receiver prometheus: %w", err)
+		}
+		if !found {
+			return errors.New("receiver prometheus has no scrape_configs")
+		}
+		for _, config := range configs {
+			fields, ok := config.(map[string]any)
+			if !ok {
+				return errors.New("a scrape_config of receiver prometheus has no fields")
+			}
+			if err := by(fields); err != nil {
+				return err
+			}
+		}
+		return unstructured.SetNestedSlice(receiver, configs, "config", "scrape_configs")
+	}}
 }

@@ -40,39 +40,52 @@ var _ = DescribeTable("Capacity", Serial, func(ctx SpecContext, replicas int) {
 	setReplicas(ctx, replicas)
 	DeferCleanup(func(ctx SpecContext) { Expect(ls.EnableGarden(ctx)).To(Succeed()) })
 
-	load := newLoad(ctx)
+	load := newLoad(ctx, fmt.Sprintf("load-%d", replicas))
 	DeferCleanup(load.stop)
 	var (
-		before = fanOutUsage(ctx)
-		sent   = load.sent.Load()
+		inTime capacity
 		ended  string
-		lag    time.Duration
 	)
-	for ended == "" && load.seeds() < maxSeeds {
+	for ended == "" && load.count < maxSeeds {
 		load.add(step)
-		before, sent = fanOutUsage(ctx), load.sent.Load()
-		for end := time.Now().Add(stepInterval); ended == "" && time.Now().Before(end) && ctx.Err() == nil; wait(ctx, time.Second) {
-			lag = lagOf(ctx)
-			switch {
-			case load.refused.Load() != nil:
-				ended = "answer " + *load.refused.Load()
-			case lag > sendInterval+maxLag:
-				ended = fmt.Sprintf("lag of %s", lag.Round(time.Second))
-			}
+		before, sent := fanOutUsage(ctx), load.sent.Load()
+		if ended = load.endsWithin(ctx, stepInterval); ended == "" {
+			after, samples := fanOutUsage(ctx), load.sent.Load()-sent
+			inTime = capacity{seeds: load.count, cpuPerSample: (after.cpu - before.cpu) / math.Max(float64(samples), 1), memory: after.memory}
 		}
 	}
 	load.stop()
-	after := fanOutUsage(ctx)
-	samples := load.sent.Load() - sent
-	capacities = append(capacities, fmt.Sprintf("| %d | %d | %d | %.1f µs | %.0f MiB | %s |", replicas, load.seeds()-step, (load.seeds()-step)*seriesPerSeed/int(sendInterval.Seconds()),
-		1e6*(after.cpu-before.cpu)/math.Max(float64(samples), 1), after.memory/(1<<20), ended))
+
+	capacities = append(capacities, fmt.Sprintf("| %d | %d | %d | %.1f µs | %.0f MiB | %s |", replicas, inTime.seeds, inTime.seeds*seriesPerSeed/int(sendInterval.Seconds()),
+		1e6*inTime.cpuPerSample, inTime.memory/(1<<20), ended))
 	AddReportEntry(capacities[len(capacities)-1], ReportEntryVisibilityAlways)
 	Expect(ended).NotTo(BeEmpty(), "nothing has ended the load")
-	Expect(load.seeds()).To(BeNumerically(">", step), "seeds whose samples were all in time")
+	Expect(inTime.seeds).To(BeNumerically(">", 0), "seeds whose samples were all in time")
 },
 	Entry("of one collector of the fan-out", 1),
 	Entry("of two collectors of the fan-out", 2),
 )
+
+// capacity is what the fan-out was able to do in time.
+type capacity struct {
+	seeds int
+	// cpuPerSample is in seconds, memory is that of the largest collector in bytes.
+	cpuPerSample, memory float64
+}
+
+// endsWithin waits for a while, and returns why the load cannot be borne if that is seen meanwhile.
+func (l *load) endsWithin(ctx context.Context, duration time.Duration) string {
+	GinkgoHelper()
+	for end := time.Now().Add(duration); time.Now().Before(end) && ctx.Err() == nil; wait(ctx, time.Second) {
+		if answer := l.refused.Load(); answer != nil {
+			return "answer " + *answer
+		}
+		if lag := l.lag(ctx); lag > sendInterval+maxLag {
+			return fmt.Sprintf("lag of %s", lag.Round(time.Second))
+		}
+	}
+	return ""
+}
 
 // setReplicas changes the number of collectors of the fan-out, and waits until there are so many.
 func setReplicas(ctx context.Context, replicas int) {
@@ -110,12 +123,12 @@ func fanOutUsage(ctx context.Context) usage {
 	return total
 }
 
-// lagOf is how old the newest sample of a simulated seed is, of that for which it is oldest, in any replica of the garden Prometheus.
-func lagOf(ctx context.Context) time.Duration {
+// lag is how old the newest sample of a simulated seed is, of that for which it is oldest, in any replica of the garden Prometheus.
+func (l *load) lag(ctx context.Context) time.Duration {
 	GinkgoHelper()
 	var lag time.Duration
 	for _, replica := range landscape.GardenReplicas {
-		vector, err := ls.Prometheus(replica).Query(ctx, fmt.Sprintf("time() - min(%s)", loadTick))
+		vector, err := ls.Prometheus(replica).Query(ctx, fmt.Sprintf(`time() - min({__name__=%q,%s=~"%s-.+"})`, loadTick, constants.LabelSeed, l.prefix))
 		Expect(err).NotTo(HaveOccurred())
 		for _, sample := range vector {
 			lag = max(lag, time.Duration(float64(sample.Value)*float64(time.Second)))

@@ -22,6 +22,7 @@ import (
 	. "github.com/onsi/gomega"
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 	metricspb "go.opentelemetry.io/proto/otlp/metrics/v1"
+	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
 	"google.golang.org/protobuf/proto"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -50,14 +51,16 @@ type load struct {
 	client   *http.Client
 	key      *credentials.SigningKey
 
-	count int
+	// prefix is what the names of the seeds begin with, count is how many there are.
+	prefix string
+	count  int
 	// sent is how many samples have been accepted, refused the first answer that was none.
 	sent    atomic.Int64
 	refused atomic.Pointer[string]
 }
 
 // newLoad prepares simulated seeds. There are none until they are added.
-func newLoad(ctx context.Context) *load {
+func newLoad(ctx context.Context, prefix string) *load {
 	GinkgoHelper()
 	secret := &corev1.Secret{}
 	Expect(ls.VirtualGarden().Get(ctx, client.ObjectKey{Namespace: gardenerutils.ComputeGardenNamespace(landscape.SeedRuntime), Name: constants.CredentialsSecretName}, secret)).To(Succeed())
@@ -67,6 +70,7 @@ func newLoad(ctx context.Context) *load {
 	Expect(err).NotTo(HaveOccurred())
 
 	l := &load{
+		prefix:   prefix,
 		endpoint: string(secret.Data[constants.DataKeyEndpoint]) + "/v1/metrics",
 		key:      signingKey(ctx),
 		client: &http.Client{Timeout: sendInterval + maxLag, Transport: &http.Transport{
@@ -98,8 +102,6 @@ func signingKey(ctx context.Context) *credentials.SigningKey {
 	return key
 }
 
-func (l *load) seeds() int { return l.count }
-
 // stop ends all simulated seeds.
 func (l *load) stop() {
 	l.cancel()
@@ -110,7 +112,7 @@ func (l *load) stop() {
 func (l *load) add(count int) {
 	GinkgoHelper()
 	for range count {
-		name := fmt.Sprintf("load-%04d", l.count)
+		name := fmt.Sprintf("%s-%04d", l.prefix, l.count)
 		l.count++
 		token, err := credentials.Issue(l.key, name, time.Now(), time.Hour)
 		Expect(err).NotTo(HaveOccurred())
@@ -193,7 +195,10 @@ func seedSamples() (*metricspb.MetricsData, []*metricspb.NumberDataPoint) {
 		}
 		metrics = append(metrics, &metricspb.Metric{Name: fmt.Sprintf("load:family_%02d:sum", family), Data: &metricspb.Metric_Gauge{Gauge: gauge}})
 	}
-	return &metricspb.MetricsData{ResourceMetrics: []*metricspb.ResourceMetrics{{ScopeMetrics: []*metricspb.ScopeMetrics{{Metrics: metrics}}}}}, points
+	return &metricspb.MetricsData{ResourceMetrics: []*metricspb.ResourceMetrics{{
+		Resource:     &resourcepb.Resource{Attributes: attributes(constants.ExternalLabelPrometheus, "garden/aggregate", constants.ExternalLabelReplica, "prometheus-aggregate-0")},
+		ScopeMetrics: []*metricspb.ScopeMetrics{{Metrics: metrics}},
+	}}}, points
 }
 
 func attributes(keysAndValues ...string) []*commonpb.KeyValue {

@@ -54,8 +54,8 @@ var _ = ReportAfterSuite("report", func(result Report) {
 		return
 	}
 	text := strings.Join(append([]string{
-		"| Seeds | until all have credentials | requests to the virtual garden, per Seed | processor time | peak memory | reconciliation of a Seed p95 | renewals of all, first to last | most renewals in a second |",
-		"|---|---|---|---|---|---|---|---|",
+		"| Seeds | until all have credentials | requests to the virtual garden, per Seed | processor time | peak memory | reconciliation of a Seed p95 | of the Extension p95 | renewals of all, first to last | most renewals in a second |",
+		"|---|---|---|---|---|---|---|---|---|",
 	}, rows...), "\n") + "\n\n" + strings.Join(append([]string{
 		"| collectors of the fan-out | simulated seeds whose samples are in time | samples per second | processor time of the fan-out per sample | memory of a collector | one step more |",
 		"|---|---|---|---|---|---|",

@@ -20,6 +20,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/cluster"
 )
 
@@ -70,6 +71,18 @@ var _ = DescribeTable("Heavy abuse", Label(labelLong), Serial, func(ctx SpecCont
 		Expect(got.status).To(Equal(http.StatusOK))
 		return got.String(), "under its own name"
 	})),
+	Entry("a name of a metric of 2 MB that 20,000 samples share", heavy(func(ctx context.Context) (string, string) {
+		got := push(ctx, request(gauge(strings.Repeat("a", 2_000_000), seriesPoints(20_000)...)))
+		Expect(got.status).To(Equal(http.StatusOK))
+		return got.String(), nothing
+	})),
+	Entry("attributes of a resource of 500 kB each that 20,000 samples share", heavy(func(ctx context.Context) (string, string) {
+		long := strings.Repeat("a", 500_000)
+		got := push(ctx, requestOf(resource("service.name", long, "service.instance.id", long, constants.ExternalLabelPrometheus, long, constants.ExternalLabelReplica, long),
+			gauge("attack:shared", seriesPoints(20_000)...)))
+		Expect(got.status).To(Equal(http.StatusOK))
+		return got.String(), "under its own name, without them"
+	})),
 	Entry("lists in lists, 1 MiB of them", heavy(func(ctx context.Context) (string, string) {
 		got := push(ctx, request(gauge("attack:nested", point(time.Now(), mark(), nested("deep", 1<<20)))))
 		Expect(got.status).To(Equal(http.StatusOK))
@@ -104,12 +117,17 @@ var _ = DescribeTable("Heavy abuse", Label(labelLong), Serial, func(ctx SpecCont
 
 // seriesBomb is a request with so many series, as small as they can be.
 func seriesBomb(count int) []byte {
+	return request(gauge("attack:many", seriesPoints(count)...))
+}
+
+// seriesPoints are samples, each of another series.
+func seriesPoints(count int) []field {
 	now := time.Now()
 	points := make([]field, 0, count)
 	for i := range count {
 		points = append(points, point(now, 1, label("a", fmt.Sprint(i))))
 	}
-	return request(gauge("attack:many", points...))
+	return points
 }
 
 // endless is a body of which only the beginning comes, for as long as the attacker holds it.

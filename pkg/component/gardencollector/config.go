@@ -43,6 +43,9 @@ const (
 	// time of a regular expression. U+FFFD itself would be taken for an error in the pattern, so its neighbours are named, which nobody writes.
 	noUTF8   = `*[\uFFFC-\uFFFE]*`
 	zeroByte = `*[!\u0001-\U0010FFFF]*`
+	// maxShared is the largest length in bytes of what the samples of a resource or metric share. Prometheus stores it with each of their series, so
+	// a single long one would become gigabytes.
+	maxShared = 1024
 	// replacement is stored instead of the value of a label that is no text.
 	replacement = "invalid"
 
@@ -169,12 +172,13 @@ func (g *gardenCollector) processors() (map[string]any, []string) {
 }
 
 // typeProcessor drops what no seed sends: what comes from /federate has no type, and that is a gauge in OTLP. The other types have exemplars,
-// and one of their samples can become any number of series. Names that are no text go as well, see resourceProcessor.
+// and one of their samples can become any number of series. Names that are long or no text go as well, see resourceProcessor.
 func typeProcessor() map[string]any {
 	return map[string]any{
 		"error_mode": "propagate",
 		"metric_conditions": []any{
 			"metric.type != METRIC_DATA_TYPE_GAUGE",
+			fmt.Sprintf("Len(metric.name) > %d", maxShared),
 			fmt.Sprintf("not IsMatch(metric.name, %q)", text),
 		},
 	}
@@ -187,11 +191,12 @@ func typeProcessor() map[string]any {
 // /federate with one that is not UTF-8, or has a zero byte.
 func resourceProcessor() map[string]any {
 	var (
-		identity = []string{"service.name", "service.instance.id"}
+		identity = constants.IdentityAttributes()
 		kept     []any
 	)
 	keep := func(attribute, condition string) {
-		kept = append(kept, fmt.Sprintf(`set(resource.cache[%[1]q], resource.attributes[%[1]q]) where IsString(resource.attributes[%[1]q]) and IsMatch(resource.attributes[%[1]q], %[2]q)%[3]s`, attribute, text, condition))
+		kept = append(kept, fmt.Sprintf(`set(resource.cache[%[1]q], resource.attributes[%[1]q]) where IsString(resource.attributes[%[1]q]) and Len(resource.attributes[%[1]q]) <= %[4]d and IsMatch(resource.attributes[%[1]q], %[2]q)%[3]s`,
+			attribute, text, condition, maxShared))
 	}
 	for _, attribute := range identity {
 		keep(attribute, "")

@@ -126,16 +126,17 @@ func expectedConfig() otelv1beta1.Config {
 			"memory_limiter": map[string]any{"check_interval": "1s", "limit_percentage": 80, "spike_limit_percentage": 20},
 			"filter/type": map[string]any{"error_mode": "propagate", "metric_conditions": []any{
 				"metric.type != METRIC_DATA_TYPE_GAUGE",
+				"Len(metric.name) > 1024",
 				`not IsMatch(metric.name, "^[^\\x00\\x{FFFD}]+\\z")`,
 			}},
 			"transform/resource": map[string]any{
 				"error_mode": "propagate",
 				"metric_statements": []any{
 					map[string]any{"statements": []any{
-						`set(resource.cache["service.name"], resource.attributes["service.name"]) where IsString(resource.attributes["service.name"]) and IsMatch(resource.attributes["service.name"], "^[^\\x00\\x{FFFD}]+\\z")`,
-						`set(resource.cache["service.instance.id"], resource.attributes["service.instance.id"]) where IsString(resource.attributes["service.instance.id"]) and IsMatch(resource.attributes["service.instance.id"], "^[^\\x00\\x{FFFD}]+\\z")`,
-						`set(resource.cache["prometheus"], resource.attributes["prometheus"]) where IsString(resource.attributes["prometheus"]) and IsMatch(resource.attributes["prometheus"], "^[^\\x00\\x{FFFD}]+\\z") and resource.cache["service.name"] == nil and resource.cache["service.instance.id"] == nil`,
-						`set(resource.cache["prometheus_replica"], resource.attributes["prometheus_replica"]) where IsString(resource.attributes["prometheus_replica"]) and IsMatch(resource.attributes["prometheus_replica"], "^[^\\x00\\x{FFFD}]+\\z") and resource.cache["service.name"] == nil and resource.cache["service.instance.id"] == nil`,
+						`set(resource.cache["service.name"], resource.attributes["service.name"]) where IsString(resource.attributes["service.name"]) and Len(resource.attributes["service.name"]) <= 1024 and IsMatch(resource.attributes["service.name"], "^[^\\x00\\x{FFFD}]+\\z")`,
+						`set(resource.cache["service.instance.id"], resource.attributes["service.instance.id"]) where IsString(resource.attributes["service.instance.id"]) and Len(resource.attributes["service.instance.id"]) <= 1024 and IsMatch(resource.attributes["service.instance.id"], "^[^\\x00\\x{FFFD}]+\\z")`,
+						`set(resource.cache["prometheus"], resource.attributes["prometheus"]) where IsString(resource.attributes["prometheus"]) and Len(resource.attributes["prometheus"]) <= 1024 and IsMatch(resource.attributes["prometheus"], "^[^\\x00\\x{FFFD}]+\\z") and resource.cache["service.name"] == nil and resource.cache["service.instance.id"] == nil`,
+						`set(resource.cache["prometheus_replica"], resource.attributes["prometheus_replica"]) where IsString(resource.attributes["prometheus_replica"]) and Len(resource.attributes["prometheus_replica"]) <= 1024 and IsMatch(resource.attributes["prometheus_replica"], "^[^\\x00\\x{FFFD}]+\\z") and resource.cache["service.name"] == nil and resource.cache["service.instance.id"] == nil`,
 						`set(resource.attributes, resource.cache)`,
 					}},
 					map[string]any{"statements": []any{`keep_keys(scope.attributes, [])`}},

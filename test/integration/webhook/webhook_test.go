@@ -107,7 +107,7 @@ var _ = Describe("Webhook for the garden Prometheus", func() {
 		Eventually(ctx, func(g Gomega) {
 			p := apply(ctx, g, desired)
 			g.Expect(p).To(Satisfy(enabled))
-			g.Expect(p.Spec.OTLP.PromoteResourceAttributes).To(ConsistOf("foo"))
+			g.Expect(p.Spec.OTLP.PromoteResourceAttributes).To(ConsistOf("foo", "prometheus", "prometheus_replica"))
 		}).Should(Succeed())
 	})
 
