@@ -52,7 +52,7 @@ var variants = []way{
 	{name: "extension-memory", title: "queues in memory", start: startExtension(withoutStorage(RoleSender), withoutStorage(RoleFanOut))},
 	{name: "extension-gogc-50", title: "GOGC=50", start: startExtension(environment(RoleSender, "GOGC", "50"), environment(RoleFanOut, "GOGC", "50"))},
 	{name: "extension-gogc-200", title: "GOGC=200", start: startExtension(environment(RoleSender, "GOGC", "200"), environment(RoleFanOut, "GOGC", "200"))},
-	{name: "extension-gomemlimit", title: "GOMEMLIMIT=200MiB, 100MiB in the fan-out", start: startExtension(environment(RoleSender, "GOMEMLIMIT", "200MiB"), environment(RoleFanOut, "GOMEMLIMIT", "100MiB"))},
+	{name: "extension-gomemlimit", title: "GOMEMLIMIT=150MiB, 100MiB in the fan-out", start: startExtension(environment(RoleSender, "GOMEMLIMIT", "150MiB"), environment(RoleFanOut, "GOMEMLIMIT", "100MiB"))},
 	{name: "extension-protobuf", title: "/federate in protobuf", start: startExtension(scrapeConfig("scrape_protocols", []any{"PrometheusProto"}))},
 	{name: "extension-plain", title: "/federate without compression", start: startExtension(scrapeConfig("enable_compression", false))},
 }

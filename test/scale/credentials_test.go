@@ -9,7 +9,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,15 +17,13 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
-	gardenerutils "github.com/gardener/gardener/pkg/utils/gardener"
+	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/controller/garden"
@@ -57,7 +54,9 @@ var _ = DescribeTable("Credentials", Serial, func(ctx SpecContext, count int) {
 
 	scaleExtension(ctx, 0)
 	DeferCleanup(func(ctx SpecContext) { scaleExtension(ctx, gardener.GardenExtensionReplicas) })
-	names := createSeeds(ctx, count)
+	names := namesOfSeeds(count)
+	DeferCleanup(deleteSeeds, names)
+	createSeeds(ctx, names)
 
 	before := requests()
 	started := time.Now()
@@ -88,8 +87,6 @@ var _ = DescribeTable("Credentials", Serial, func(ctx SpecContext, count int) {
 	rows = append(rows, fmt.Sprintf("| %d | %.1f s | %.1f | %.1f s | %.0f MiB | %s | %s | %s | %d |", count, took.Seconds(), float64(asked)/float64(count),
 		value(Default, metrics["process_cpu_seconds_total"]), peak/(1<<20), p95(metrics, seedController), p95(metrics, gardenController), width.Round(time.Second), most))
 	AddReportEntry(rows[len(rows)-1], ReportEntryVisibilityAlways)
-
-	deleteSeeds(ctx, names)
 },
 	Entry("of 100 Seeds", 100),
 	Entry("of 1,000 Seeds", 1000),
@@ -110,30 +107,33 @@ func extensionPods(ctx context.Context, g Gomega) []corev1.Pod {
 	return pods.Items
 }
 
-// createSeeds creates Seeds like one that is there, and waits until gardener-controller-manager has created their namespaces.
-func createSeeds(ctx context.Context, count int) []string {
-	GinkgoHelper()
-	template := &gardencorev1beta1.Seed{}
-	Expect(ls.VirtualGarden().Get(ctx, client.ObjectKey{Name: landscape.SeedRuntime}, template)).To(Succeed())
+func namesOfSeeds(count int) []string {
 	names := make([]string, count)
 	for i := range names {
 		names[i] = fmt.Sprintf("scale-%04d", i)
 	}
+	return names
+}
+
+// createSeeds creates Seeds like one that is there, and waits until gardener-controller-manager has created their namespaces.
+func createSeeds(ctx context.Context, names []string) {
+	GinkgoHelper()
+	template := &gardencorev1beta1.Seed{}
+	Expect(ls.VirtualGarden().Get(ctx, client.ObjectKey{Name: landscape.SeedRuntime}, template)).To(Succeed())
 	Expect(forEach(ctx, names, func(ctx context.Context, name string) error {
 		seed := &gardencorev1beta1.Seed{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: *template.Spec.DeepCopy()}
 		seed.Spec.Ingress.Domain = gardener.SeedIngressDomain(name)
 		return ls.VirtualGarden().Create(ctx, seed)
 	})).To(Succeed())
-	Eventually(ctx, func() error {
-		return forEach(ctx, names, func(ctx context.Context, name string) error {
-			return ls.VirtualGarden().Get(ctx, client.ObjectKey{Name: gardenerutils.ComputeGardenNamespace(name)}, &corev1.Namespace{})
-		})
+	Eventually(ctx, func(g Gomega) {
+		namespaces := &corev1.NamespaceList{}
+		g.Expect(ls.VirtualGarden().List(ctx, namespaces, client.MatchingLabels{v1beta1constants.GardenRole: v1beta1constants.GardenRoleSeed})).To(Succeed())
+		g.Expect(len(namespaces.Items)).To(BeNumerically(">=", len(names)+len(ls.Seeds())))
 	}).WithPolling(5 * time.Second).Should(Succeed())
-	return names
 }
 
 // deleteSeeds deletes Seeds and waits until their namespaces are gone, and with them the credentials.
-func deleteSeeds(ctx context.Context, names []string) {
+func deleteSeeds(ctx SpecContext, names []string) {
 	GinkgoHelper()
 	Expect(forEach(ctx, names, func(ctx context.Context, name string) error {
 		return client.IgnoreNotFound(ls.VirtualGarden().Delete(ctx, &gardencorev1beta1.Seed{ObjectMeta: metav1.ObjectMeta{Name: name}}))
@@ -215,14 +215,7 @@ func requests() int {
 func extensionMetrics(ctx context.Context, g Gomega) map[string]*dto.MetricFamily {
 	pods := extensionPods(ctx, g)
 	g.Expect(pods).To(HaveLen(1))
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s:%d/metrics", pods[0].Status.PodIP, metricsPort), nil)
-	g.Expect(err).NotTo(HaveOccurred())
-	response, err := http.DefaultClient.Do(request)
-	g.Expect(err).NotTo(HaveOccurred())
-	defer func() { _ = response.Body.Close() }()
-	g.Expect(response.StatusCode).To(Equal(http.StatusOK))
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(response.Body)
+	families, err := ls.PodMetrics(ctx, cluster.NameRuntime, pods[0].Name, metricsPort)
 	g.Expect(err).NotTo(HaveOccurred())
 	return families
 }

@@ -132,6 +132,13 @@ func getSecret(ctx context.Context, reader client.Reader, key client.ObjectKey, 
 	return nil
 }
 
+// The most requests per second to the virtual garden, those of the clientConnection in the configurations of Gardener's own components. With the
+// five per second of client-go, a thousand Seeds would wait for their credentials for minutes.
+const (
+	virtualGardenQPS   = 100
+	virtualGardenBurst = 130
+)
+
 // configFromKubeconfig takes the address and the CA from the kubeconfig. Its user is left out: it names a token file that only
 // exists in pods that mount the access Secret.
 func configFromKubeconfig(secret *corev1.Secret) (*rest.Config, error) {
@@ -156,6 +163,8 @@ func configFromKubeconfig(secret *corev1.Secret) (*rest.Config, error) {
 		Host:            host,
 		TLSClientConfig: rest.TLSClientConfig{CAData: cluster.CertificateAuthorityData, ServerName: cluster.TLSServerName},
 		UserAgent:       "gardener-extension-" + constants.ExtensionType,
+		QPS:             virtualGardenQPS,
+		Burst:           virtualGardenBurst,
 	}, nil
 }
 
