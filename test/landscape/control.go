@@ -59,7 +59,7 @@ func (s *State) Report(ctx context.Context) (*Report, error) {
 	return report, nil
 }
 
-// PodMetrics returns the metrics that a pod of the namespace garden exposes on a port, by name.
+// PodMetrics returns the metrics that the only pod of this name exposes on a port, by name.
 func (s *State) PodMetrics(ctx context.Context, clusterName, pod string, port int) (map[string]*dto.MetricFamily, error) {
 	return s.metrics(ctx, fmt.Sprintf("/clusters/%s/pods/%s/%d/metrics", clusterName, pod, port), "pod "+pod+" of cluster "+clusterName)
 }

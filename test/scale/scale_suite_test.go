@@ -41,6 +41,7 @@ var _ = BeforeSuite(func() {
 	ls, err = landscape.Load(directory)
 	Expect(err).NotTo(HaveOccurred())
 
+	EnforceDefaultTimeoutsWhenUsingContexts()
 	SetDefaultEventuallyTimeout(5 * time.Minute)
 	SetDefaultEventuallyPollingInterval(500 * time.Millisecond)
 })

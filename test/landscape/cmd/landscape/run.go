@@ -24,6 +24,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
@@ -234,14 +235,14 @@ func (d *daemon) podAddress(ctx context.Context, clusterName, podName, port stri
 		if err != nil {
 			return "", err
 		}
-		pod := &corev1.Pod{}
-		if err := cl.Get(ctx, client.ObjectKey{Namespace: gardener.Namespace, Name: podName}, pod); err != nil {
+		pods := &corev1.PodList{}
+		if err := cl.List(ctx, pods, client.MatchingFields{metav1.ObjectNameField: podName}); err != nil {
 			return "", err
 		}
-		if pod.Status.PodIP == "" {
-			return "", fmt.Errorf("pod %s of cluster %s has no address yet", podName, clusterName)
+		if len(pods.Items) != 1 || pods.Items[0].Status.PodIP == "" {
+			return "", fmt.Errorf("pod %s of cluster %s does not exist, or has no address yet", podName, clusterName)
 		}
-		return net.JoinHostPort(pod.Status.PodIP, port), nil
+		return net.JoinHostPort(pods.Items[0].Status.PodIP, port), nil
 	}
 	return "", fmt.Errorf("there is no cluster %s", clusterName)
 }
