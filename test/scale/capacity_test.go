@@ -28,7 +28,7 @@ const (
 	// sendInterval is how often it does. So it is as one with 60,000 series that are scraped every minute.
 	sendInterval = 5 * time.Second
 	// step is how many seeds are added each stepInterval.
-	step         = 2
+	step         = 8
 	stepInterval = 15 * time.Second
 	// maxLag is how old the newest sample of a seed may be in a replica of the garden Prometheus, besides the interval.
 	maxLag = 10 * time.Second
@@ -36,7 +36,7 @@ const (
 	maxSeeds = 200
 )
 
-var _ = DescribeTable("Capacity", Serial, func(ctx SpecContext, replicas int) {
+var _ = DescribeTable("Capacity", Label("capacity"), Serial, func(ctx SpecContext, replicas int) {
 	setReplicas(ctx, replicas)
 	DeferCleanup(func(ctx SpecContext) { Expect(ls.EnableGarden(ctx)).To(Succeed()) })
 
@@ -117,7 +117,7 @@ func fanOutUsage(ctx context.Context) usage {
 	for _, pod := range fanOutPods(ctx, Default) {
 		families, err := ls.PodMetrics(ctx, cluster.NameRuntime, pod.Name, collector.MetricsPort)
 		Expect(err).NotTo(HaveOccurred())
-		total.cpu += value(Default, families["otelcol_process_cpu_seconds_total"])
+		total.cpu += value(Default, families[collector.MetricCPU])
 		total.memory = max(total.memory, value(Default, families[collector.MetricMemory]))
 	}
 	return total

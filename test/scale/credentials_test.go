@@ -47,7 +47,7 @@ const (
 	gardenController = garden.ControllerName
 )
 
-var _ = DescribeTable("Credentials", Serial, func(ctx SpecContext, count int) {
+var _ = DescribeTable("Credentials", Label("credentials"), Serial, func(ctx SpecContext, count int) {
 	config := gardener.With(gardener.GardenProviderConfig(ls.ScrapeInterval, ls.HandOver), map[string]any{"validity": validity.String(), "renewAfter": renewAfter.String()}, "token")
 	Expect(gardener.EnableGarden(ctx, ls.Runtime(), config)).To(Succeed())
 	DeferCleanup(func(ctx SpecContext) { Expect(ls.EnableGarden(ctx)).To(Succeed()) })

@@ -63,7 +63,7 @@ var _ = ReportAfterSuite("report", func(result Report) {
 	}, capacities...), "\n") + "\n"
 	Expect(os.WriteFile(filepath.Join(ls.Dir, "scale.md"), []byte(text), 0o600)).To(Succeed())
 	fmt.Println(text)
-	if !result.SuiteSucceeded {
+	if !result.SuiteSucceeded || len(rows) == 0 || len(capacities) == 0 {
 		return
 	}
 
