@@ -46,11 +46,11 @@ const (
 
 	// LabelSeed is the label of a federated series that names the seed it comes from.
 	LabelSeed = "seed"
-	// ExternalLabelPrometheus and ExternalLabelReplica are the labels that prometheus-operator gives all that a Prometheus tells others
-	// (spec.prometheusExternalLabelName and spec.replicaExternalLabelName of Prometheus, their defaults). They are the same in all series of
-	// an aggregate Prometheus.
+	// ExternalLabelPrometheus is the label by which prometheus-operator names the Prometheus in all that this one tells others
+	// (spec.prometheusExternalLabelName of Prometheus, its default). It is the same in all series of an aggregate Prometheus.
 	ExternalLabelPrometheus = "prometheus"
-	ExternalLabelReplica    = "prometheus_replica"
+	// ExternalLabelReplica is the same for the replica (spec.replicaExternalLabelName).
+	ExternalLabelReplica = "prometheus_replica"
 	// JobPrometheusAggregate is the `job` label of the federation target, as Gardener's own ScrapeConfig sets it.
 	JobPrometheusAggregate = "prometheus-aggregate"
 

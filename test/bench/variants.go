@@ -54,6 +54,9 @@ var variants = []way{
 	{name: "extension-gogc-200", title: "GOGC=200", start: startExtension(environment(RoleSender, "GOGC", "200"), environment(RoleFanOut, "GOGC", "200"))},
 	{name: "extension-gomemlimit", title: "GOMEMLIMIT=150MiB, 100MiB in the fan-out", start: startExtension(environment(RoleSender, "GOMEMLIMIT", "150MiB"), environment(RoleFanOut, "GOMEMLIMIT", "100MiB"))},
 	{name: "extension-protobuf", title: "/federate in protobuf", start: startExtension(scrapeConfig("scrape_protocols", []any{"PrometheusProto"}))},
+	{name: "extension-one-selector", title: "one selector instead of 14, for all names", start: startExtension(scrapeConfig("params", map[string]any{"match[]": []any{
+		`{__name__=~"seed:.+|shoot:.+|metering:.+|ALERTS|kube_node_spec_taint|prometheus_tsdb_lowest_timestamp|prometheus_tsdb_storage_blocks_bytes"}`,
+	}}))},
 	{name: "extension-plain", title: "/federate without compression", start: startExtension(scrapeConfig("enable_compression", false))},
 }
 

@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	// seriesPerSeed is how many samples a simulated seed sends at a time.
+	// seriesPerSeed is how many samples a simulated seed sends at a time while seeds are added.
 	seriesPerSeed = 5000
 	// sendInterval is how often it does. So it is as one with 60,000 series that are scraped every minute.
 	sendInterval = 5 * time.Second
@@ -34,57 +34,98 @@ const (
 	maxLag = 10 * time.Second
 	// maxSeeds ends the measurement if nothing else does.
 	maxSeeds = 200
+
+	// costSamples is how many samples per second all seeds together send while their number is compared.
+	costSamples = 20_000
+	// costWarmUp and costWindow are for how long they do before and while it is measured.
+	costWarmUp, costWindow = 20 * time.Second, time.Minute
 )
 
 var _ = DescribeTable("Capacity", Label("capacity"), Serial, func(ctx SpecContext, replicas int) {
 	setReplicas(ctx, replicas)
 	DeferCleanup(func(ctx SpecContext) { Expect(ls.EnableGarden(ctx)).To(Succeed()) })
 
-	load := newLoad(ctx, fmt.Sprintf("load-%d", replicas))
+	load := newLoad(ctx, fmt.Sprintf("load-%d", replicas), seriesPerSeed)
 	DeferCleanup(load.stop)
-	var (
-		inTime capacity
-		ended  string
-	)
-	for ended == "" && load.count < maxSeeds {
+	c := course{replicas: replicas}
+	for c.ended == "" && load.count < maxSeeds {
 		load.add(step)
-		before, sent := fanOutUsage(ctx), load.sent.Load()
-		if ended = load.endsWithin(ctx, stepInterval); ended == "" {
-			after, samples := fanOutUsage(ctx), load.sent.Load()-sent
-			inTime = capacity{seeds: load.count, cpuPerSample: (after.cpu - before.cpu) / math.Max(float64(samples), 1), memory: after.memory}
+		var p point
+		if p, c.ended = load.observe(ctx, stepInterval); c.ended == "" {
+			c.points = append(c.points, p)
 		}
 	}
 	load.stop()
 
-	capacities = append(capacities, fmt.Sprintf("| %d | %d | %d | %.1f µs | %.0f MiB | %s |", replicas, inTime.seeds, inTime.seeds*seriesPerSeed/int(sendInterval.Seconds()),
-		1e6*inTime.cpuPerSample, inTime.memory/(1<<20), ended))
-	AddReportEntry(capacities[len(capacities)-1], ReportEntryVisibilityAlways)
-	Expect(ended).NotTo(BeEmpty(), "nothing has ended the load")
-	Expect(inTime.seeds).To(BeNumerically(">", 0), "seeds whose samples were all in time")
+	Expect(c.ended).NotTo(BeEmpty(), "nothing has ended the load")
+	Expect(c.points).NotTo(BeEmpty(), "seeds whose samples were all in time")
+	courses = append(courses, c)
+	AddReportEntry(c.row(), ReportEntryVisibilityAlways)
 },
 	Entry("of one collector of the fan-out", 1),
 	Entry("of two collectors of the fan-out", 2),
 )
 
-// capacity is what the fan-out was able to do in time.
-type capacity struct {
-	seeds int
-	// cpuPerSample is in seconds, memory is that of the largest collector in bytes.
-	cpuPerSample, memory float64
+var _ = DescribeTable("Cost", Label("capacity"), Serial, func(ctx SpecContext, seeds int) {
+	load := newLoad(ctx, fmt.Sprintf("cost-%d", seeds), costSamples*int(sendInterval.Seconds())/seeds)
+	DeferCleanup(load.stop)
+	load.add(seeds)
+	_, ended := load.observe(ctx, costWarmUp)
+	Expect(ended).To(BeEmpty())
+	p, ended := load.observe(ctx, costWindow)
+	Expect(ended).To(BeEmpty())
+
+	costs = append(costs, fmt.Sprintf("| %d | %d | %s |", seeds, load.series, p))
+	AddReportEntry(costs[len(costs)-1], ReportEntryVisibilityAlways)
+},
+	Entry("of 10 seeds", 10),
+	Entry("of 100 seeds", 100),
+	Entry("of 1,000 seeds", 1000),
+)
+
+// course is how the fan-out did while seeds were added, as long as all of their samples were in time, and what ended that.
+type course struct {
+	replicas int
+	points   []point
+	ended    string
 }
 
-// endsWithin waits for a while, and returns why the load cannot be borne if that is seen meanwhile.
-func (l *load) endsWithin(ctx context.Context, duration time.Duration) string {
+func (c course) row() string {
+	last := c.points[len(c.points)-1]
+	return fmt.Sprintf("| %d | %d | %s | %s |", c.replicas, last.seeds, last, c.ended)
+}
+
+// point is what was seen within some time: how many samples per second all seeds together sent, the processor time of all collectors of the fan-out
+// in cores and in microseconds per sample, the memory of the largest one in MiB, and how old the newest sample of a seed was at most, in seconds.
+type point struct {
+	seeds                                     int
+	samples, cores, cpuPerSample, memory, lag float64
+}
+
+const pointHeader = "samples per second | processor time of the fan-out | per sample | memory of a collector | age of the newest sample of a seed, at most"
+
+func (p point) String() string {
+	return fmt.Sprintf("%.0f | %.2f cores | %.1f µs | %.0f MiB | %.1f s", p.samples, p.cores, p.cpuPerSample, p.memory, p.lag)
+}
+
+// observe looks for a while, and says why the load cannot be borne if that is seen meanwhile.
+func (l *load) observe(ctx context.Context, duration time.Duration) (point, string) {
 	GinkgoHelper()
-	for end := time.Now().Add(duration); time.Now().Before(end) && ctx.Err() == nil; wait(ctx, time.Second) {
+	var (
+		started, before, sent = time.Now(), fanOutUsage(ctx), l.sent.Load()
+		lag                   time.Duration
+	)
+	for end := started.Add(duration); time.Now().Before(end) && ctx.Err() == nil; wait(ctx, time.Second) {
 		if answer := l.refused.Load(); answer != nil {
-			return "answer " + *answer
+			return point{}, "answer " + *answer
 		}
-		if lag := l.lag(ctx); lag > sendInterval+maxLag {
-			return fmt.Sprintf("lag of %s", lag.Round(time.Second))
+		if lag = max(lag, l.lag(ctx)); lag > sendInterval+maxLag {
+			return point{}, fmt.Sprintf("lag of %s", lag.Round(time.Second))
 		}
 	}
-	return ""
+	after, samples, took := fanOutUsage(ctx), float64(l.sent.Load()-sent), time.Since(started).Seconds()
+	cpu := after.cpu - before.cpu
+	return point{seeds: l.count, samples: samples / took, cores: cpu / took, cpuPerSample: 1e6 * cpu / math.Max(samples, 1), memory: after.memory / (1 << 20), lag: lag.Seconds()}, ""
 }
 
 // setReplicas changes the number of collectors of the fan-out, and waits until there are so many.

@@ -40,6 +40,8 @@ const (
 	loadTick = "load:tick"
 	// loadFamilies is over how many names the series are spread.
 	loadFamilies = 50
+	// maxConnections is how many connections are kept, one for each seed.
+	maxConnections = 1000
 )
 
 // load are simulated seeds that send samples with tokens of their own through the ingress.
@@ -54,13 +56,16 @@ type load struct {
 	// prefix is what the names of the seeds begin with, count is how many there are.
 	prefix string
 	count  int
+	// series is how many samples each sends at a time.
+	series  int
+	encoder *zstd.Encoder
 	// sent is how many samples have been accepted, refused the first answer that was none.
 	sent    atomic.Int64
 	refused atomic.Pointer[string]
 }
 
 // newLoad prepares simulated seeds. There are none until they are added.
-func newLoad(ctx context.Context, prefix string) *load {
+func newLoad(ctx context.Context, prefix string, series int) *load {
 	GinkgoHelper()
 	secret := &corev1.Secret{}
 	Expect(ls.VirtualGarden().Get(ctx, client.ObjectKey{Namespace: gardenerutils.ComputeGardenNamespace(landscape.SeedRuntime), Name: constants.CredentialsSecretName}, secret)).To(Succeed())
@@ -69,8 +74,13 @@ func newLoad(ctx context.Context, prefix string) *load {
 	gateway, err := url.Parse(ls.GardenIngressURL)
 	Expect(err).NotTo(HaveOccurred())
 
+	encoder, err := zstd.NewWriter(nil)
+	Expect(err).NotTo(HaveOccurred())
+
 	l := &load{
 		prefix:   prefix,
+		series:   series,
+		encoder:  encoder,
 		endpoint: string(secret.Data[constants.DataKeyEndpoint]) + "/v1/metrics",
 		key:      signingKey(ctx),
 		client: &http.Client{Timeout: sendInterval + maxLag, Transport: &http.Transport{
@@ -78,7 +88,7 @@ func newLoad(ctx context.Context, prefix string) *load {
 				return (&net.Dialer{}).DialContext(ctx, network, gateway.Host)
 			},
 			TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-			MaxIdleConnsPerHost: maxSeeds,
+			MaxIdleConnsPerHost: maxConnections,
 		}},
 	}
 	l.ctx, l.cancel = context.WithCancel(context.WithoutCancel(ctx))
@@ -116,17 +126,15 @@ func (l *load) add(count int) {
 		l.count++
 		token, err := credentials.Issue(l.key, name, time.Now(), time.Hour)
 		Expect(err).NotTo(HaveOccurred())
-		encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
-		Expect(err).NotTo(HaveOccurred())
 		// Seeds do not scrape all at once.
-		offset := time.Duration(l.count) * sendInterval / 7 % sendInterval
-		l.running.Go(func() { l.send(token, encoder, offset) })
+		offset := time.Duration(l.count) * (sendInterval / 7) % sendInterval
+		l.running.Go(func() { l.send(token, offset) })
 	}
 }
 
 // send sends the samples of a seed at each interval, one request after the other, until the load ends or a request is refused.
-func (l *load) send(token string, encoder *zstd.Encoder, offset time.Duration) {
-	data, points := seedSamples()
+func (l *load) send(token string, offset time.Duration) {
+	data, points := seedSamples(l.series)
 	wait(l.ctx, offset)
 	ticker := time.NewTicker(sendInterval)
 	defer ticker.Stop()
@@ -136,7 +144,7 @@ func (l *load) send(token string, encoder *zstd.Encoder, offset time.Duration) {
 			point.TimeUnixNano = uint64(now.UnixNano()) // #nosec G115 -- After 1970.
 		}
 		points[0].Value = &metricspb.NumberDataPoint_AsDouble{AsDouble: float64(now.UnixMilli()) / 1000}
-		if answer := l.post(token, encoder, data); answer != "" && l.ctx.Err() == nil {
+		if answer := l.post(token, data); answer != "" && l.ctx.Err() == nil {
 			l.refused.CompareAndSwap(nil, &answer)
 			return
 		}
@@ -149,12 +157,12 @@ func (l *load) send(token string, encoder *zstd.Encoder, offset time.Duration) {
 }
 
 // post sends a request, and returns the answer if it is not that all is well.
-func (l *load) post(token string, encoder *zstd.Encoder, data *metricspb.MetricsData) string {
+func (l *load) post(token string, data *metricspb.MetricsData) string {
 	raw, err := proto.Marshal(data)
 	if err != nil {
 		return err.Error()
 	}
-	request, err := http.NewRequestWithContext(l.ctx, http.MethodPost, l.endpoint, bytes.NewReader(encoder.EncodeAll(raw, nil)))
+	request, err := http.NewRequestWithContext(l.ctx, http.MethodPost, l.endpoint, bytes.NewReader(l.encoder.EncodeAll(raw, nil)))
 	if err != nil {
 		return err.Error()
 	}
@@ -173,14 +181,14 @@ func (l *load) post(token string, encoder *zstd.Encoder, data *metricspb.Metrics
 }
 
 // seedSamples are as many samples as a seed sends at a time, with labels as they have in Gardener. The first is the tick.
-func seedSamples() (*metricspb.MetricsData, []*metricspb.NumberDataPoint) {
+func seedSamples(series int) (*metricspb.MetricsData, []*metricspb.NumberDataPoint) {
 	var (
 		metrics = []*metricspb.Metric{{Name: loadTick, Data: &metricspb.Metric_Gauge{Gauge: &metricspb.Gauge{DataPoints: []*metricspb.NumberDataPoint{{}}}}}}
 		points  = []*metricspb.NumberDataPoint{metrics[0].GetGauge().GetDataPoints()[0]}
 	)
 	for family := range loadFamilies {
 		gauge := &metricspb.Gauge{}
-		for len(gauge.DataPoints) < seriesPerSeed/loadFamilies {
+		for len(gauge.DataPoints) < series/loadFamilies {
 			i := len(points)
 			point := &metricspb.NumberDataPoint{
 				Value: &metricspb.NumberDataPoint_AsDouble{AsDouble: float64(i) * 1.37},

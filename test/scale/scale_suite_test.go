@@ -6,10 +6,7 @@
 package scale_test
 
 import (
-	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -24,13 +21,6 @@ func TestScale(t *testing.T) {
 	RunSpecs(t, "Test Scale Suite")
 }
 
-const (
-	document = "../../docs/benchmarks.md"
-
-	beginReport = "<!-- Begin of what `make bench-scale` writes. -->\n"
-	endReport   = "<!-- End of what `make bench-scale` writes. -->\n"
-)
-
 var ls *landscape.Landscape
 
 var _ = BeforeSuite(func() {
@@ -44,34 +34,4 @@ var _ = BeforeSuite(func() {
 	EnforceDefaultTimeoutsWhenUsingContexts()
 	SetDefaultEventuallyTimeout(5 * time.Minute)
 	SetDefaultEventuallyPollingInterval(500 * time.Millisecond)
-})
-
-// rows and capacities are the lines of the report's tables.
-var rows, capacities []string
-
-// After a whole run that has succeeded the report becomes a part of the document.
-var _ = ReportAfterSuite("report", func(result Report) {
-	if len(rows)+len(capacities) == 0 {
-		return
-	}
-	text := strings.Join(append([]string{
-		"| Seeds | until all have credentials | requests to the virtual garden, per Seed | processor time | peak memory | reconciliation of a Seed p95 | of the Extension p95 | renewals of all, first to last | most renewals in a second |",
-		"|---|---|---|---|---|---|---|---|---|",
-	}, rows...), "\n") + "\n\n" + strings.Join(append([]string{
-		"| collectors of the fan-out | simulated seeds whose samples are in time | samples per second | processor time of the fan-out per sample | memory of a collector | one step more |",
-		"|---|---|---|---|---|---|",
-	}, capacities...), "\n") + "\n"
-	Expect(os.WriteFile(filepath.Join(ls.Dir, "scale.md"), []byte(text), 0o600)).To(Succeed())
-	fmt.Println(text)
-	if !result.SuiteSucceeded || len(rows) == 0 || len(capacities) == 0 {
-		return
-	}
-
-	data, err := os.ReadFile(document)
-	Expect(err).NotTo(HaveOccurred())
-	before, rest, found := strings.Cut(string(data), beginReport)
-	Expect(found).To(BeTrue(), "%s has no place for the report", document)
-	_, after, found := strings.Cut(rest, endReport)
-	Expect(found).To(BeTrue(), "the place for the report in %s has no end", document)
-	Expect(os.WriteFile(document, []byte(before+beginReport+"\n"+text+"\n"+endReport+after), 0o600)).To(Succeed())
 })

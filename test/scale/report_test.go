@@ -1,0 +1,95 @@
+// SPDX-FileCopyrightText: SAP SE or an SAP affiliate company and Gardener contributors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+package scale_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+const (
+	document = "../../docs/benchmarks.md"
+
+	beginReport = "<!-- Begin of what `make bench-scale` writes. -->\n"
+	endReport   = "<!-- End of what `make bench-scale` writes. -->\n"
+)
+
+// What has been measured: lines of the report's tables, and how the fan-out did while seeds were added.
+var (
+	rows, costs []string
+	courses     []course
+)
+
+// After a whole run that has succeeded the report becomes a part of the document.
+var _ = ReportAfterSuite("report", func(result Report) {
+	text := report()
+	if text == "" {
+		return
+	}
+	Expect(os.WriteFile(filepath.Join(ls.Dir, "scale.md"), []byte(text), 0o600)).To(Succeed())
+	fmt.Println(text)
+	if !result.SuiteSucceeded || len(rows) == 0 || len(costs) == 0 || len(courses) == 0 {
+		return
+	}
+
+	data, err := os.ReadFile(document)
+	Expect(err).NotTo(HaveOccurred())
+	before, rest, found := strings.Cut(string(data), beginReport)
+	Expect(found).To(BeTrue(), "%s has no place for the report", document)
+	_, after, found := strings.Cut(rest, endReport)
+	Expect(found).To(BeTrue(), "the place for the report in %s has no end", document)
+	Expect(os.WriteFile(document, []byte(before+beginReport+"\n"+text+"\n"+endReport+after), 0o600)).To(Succeed())
+})
+
+func report() string {
+	var parts []string
+	if len(rows) > 0 {
+		parts = append(parts, table("Seeds | until all have credentials | requests to the virtual garden, per Seed | processor time | peak memory | reconciliation of a Seed p95 | "+
+			"of the Extension of class garden p95 | of class seed p95 | renewals of all, first to last | most renewals in a second", rows))
+	}
+	if len(costs) > 0 {
+		parts = append(parts, fmt.Sprintf("The same samples from more seeds, %d per second in all:", costSamples), table("simulated seeds | series of each | "+pointHeader, costs))
+	}
+	if len(courses) > 0 {
+		var lines []string
+		for _, c := range courses {
+			lines = append(lines, c.row())
+		}
+		parts = append(parts, "The most seeds whose samples were in time:", table("collectors of the fan-out | simulated seeds | "+pointHeader+" | one step more", lines))
+	}
+	for _, c := range courses {
+		parts = append(parts, c.charts()...)
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return strings.Join(parts, "\n\n") + "\n"
+}
+
+func table(header string, lines []string) string {
+	return "| " + header + " |\n" + strings.Repeat("|---", strings.Count(header, " | ")+1) + "|\n" + strings.Join(lines, "\n")
+}
+
+// charts are drawings of how the fan-out did while seeds were added, in Mermaid.
+func (c course) charts() []string {
+	chart := func(unit string, value func(point) float64) string {
+		var seeds, values []string
+		for _, p := range c.points {
+			seeds, values = append(seeds, fmt.Sprint(p.seeds)), append(values, fmt.Sprintf("%.2f", value(p)))
+		}
+		return fmt.Sprintf("```mermaid\nxychart-beta\n  x-axis \"simulated seeds of %d samples per second, collectors of the fan-out: %d\" [%s]\n  y-axis \"%s\"\n  line [%s]\n```",
+			seriesPerSeed/int(sendInterval.Seconds()), c.replicas, strings.Join(seeds, ", "), unit, strings.Join(values, ", "))
+	}
+	return []string{
+		chart("processor time of the fan-out, cores", func(p point) float64 { return p.cores }),
+		chart("memory of a collector, MiB", func(p point) float64 { return p.memory }),
+		chart("age of the newest sample, s", func(p point) float64 { return p.lag }),
+	}
+}
