@@ -67,6 +67,7 @@ var _ = DescribeTable("Capacity", Label("capacity"), Serial, func(ctx SpecContex
 )
 
 var _ = DescribeTable("Cost", Label("capacity"), Serial, func(ctx SpecContext, seeds int) {
+	setReplicas(ctx, 2)
 	load := newLoad(ctx, fmt.Sprintf("cost-%d", seeds), costSamples*int(sendInterval.Seconds())/seeds)
 	DeferCleanup(load.stop)
 	load.add(seeds)
