@@ -72,7 +72,11 @@ func (r *Result) writeSoak(p func(string, ...any), soak time.Duration) {
 			if quarters == nil {
 				continue
 			}
-			p("| %s | %s | %.0f MiB | %.0f MiB | %.0f MiB | %.0f MiB | %s |", m.Title, role, quarters[0], quarters[1], quarters[2], quarters[3], ratio(quarters[3], quarters[0]))
+			process := string(role)
+			if role == RoleReceiver {
+				process = "garden Prometheus"
+			}
+			p("| %s | %s | %.0f MiB | %.0f MiB | %.0f MiB | %.0f MiB | %s |", m.Title, process, quarters[0], quarters[1], quarters[2], quarters[3], ratio(quarters[3], quarters[0]))
 		}
 	}
 }
