@@ -46,6 +46,12 @@ type Claims struct {
 	Expiry time.Time
 }
 
+// RenewalTime returns when the token has to be renewed: at the given age, but when half of its own validity has passed at the latest. The
+// validity may have been configured shorter when it was issued.
+func (c *Claims) RenewalTime(renewAfter time.Duration) time.Time {
+	return c.IssuedAt.Add(min(renewAfter, c.Expiry.Sub(c.IssuedAt)/2))
+}
+
 // Issue issues a token for the given seed.
 func Issue(key *SigningKey, seedName string, now time.Time, validity time.Duration) (string, error) {
 	if key == nil || seedName == "" || validity <= 0 {
@@ -131,7 +137,7 @@ func NeedsRenewal(token, wantKeyID, seedName string, now time.Time, renewAfter t
 		return true, "the token has implausible times"
 	case !now.Before(claims.Expiry):
 		return true, "the token has expired"
-	case !now.Before(claims.IssuedAt.Add(renewAfter)):
+	case !now.Before(claims.RenewalTime(renewAfter)):
 		return true, "the token is due for renewal"
 	}
 	return false, ""

@@ -227,6 +227,13 @@ var _ = Describe("Keys and tokens", func() {
 			expect(issue("seed-1"), now.Add(8*day), "the token has expired")
 		})
 
+		It("should renew a token after half of its validity, though it may be older by now", func() {
+			token, err := Issue(key1, "seed-1", now, time.Hour)
+			Expect(err).NotTo(HaveOccurred())
+			expect(token, now.Add(30*time.Minute-time.Second), "")
+			expect(token, now.Add(30*time.Minute), "the token is due for renewal")
+		})
+
 		It("should renew what is no token", func() {
 			expect("", now, "there is no token")
 			expect("sesame", now, "the token cannot be read")

@@ -211,7 +211,7 @@ func (r *SeedReconciler) observe(seedName string, issuer *Issuer, token string) 
 	}
 	tokenExpiry.WithLabelValues(seedName).Set(float64(claims.Expiry.Unix()))
 
-	due := claims.IssuedAt.Add(renewAfter(seedName, issuer)).Sub(r.Clock.Now())
+	due := claims.RenewalTime(renewAfter(seedName, issuer)).Sub(r.Clock.Now())
 	return reconcile.Result{RequeueAfter: max(due, minRequeueAfter)}, nil
 }
 
