@@ -63,6 +63,7 @@ func askForQueues(ctx context.Context, httpClient *http.Client, url string, now 
 		if !ok {
 			return nil, fmt.Errorf("the garden Prometheus at %s answers query %s by a %s, not a matrix", url, query, value.Type())
 		}
+		newest := map[queueKey]model.Time{}
 		for _, stream := range matrix {
 			replica, isReplica := strings.CutPrefix(string(stream.Metric["exporter"]), gardencollector.ExporterPrefix)
 			if !isReplica || len(stream.Values) == 0 {
@@ -73,6 +74,11 @@ func askForQueues(ctx context.Context, httpClient *http.Client, url string, now 
 				q    = queues[key]
 				last = stream.Values[len(stream.Values)-1]
 			)
+			// A pod that has been replaced has an earlier series with another address.
+			if seen, ok := newest[key]; ok && !last.Timestamp.After(seen) {
+				continue
+			}
+			newest[key] = last.Timestamp
 			if metric == "otelcol_exporter_queue_size" {
 				q.size, q.at = float64(last.Value), last.Timestamp.Time()
 			} else {

@@ -44,7 +44,8 @@ const (
 	garden1   = "prometheus-garden-1"
 )
 
-// prometheus plays a replica of the garden Prometheus that knows how full the queues are: by pod, and then by replica.
+// prometheus plays a replica of the garden Prometheus that knows how full the queues are: by pod, and then by replica. The pods have been
+// replaced a while ago, when their queues were full.
 type prometheus struct {
 	queues map[string]map[string]float64
 	at     time.Time
@@ -66,10 +67,14 @@ func (p *prometheus) RoundTrip(request *http.Request) (*http.Response, error) {
 			if strings.HasPrefix(request.Form.Get("query"), "otelcol_exporter_queue_size{") {
 				value = size
 			}
-			result = append(result, map[string]any{
+			before := map[string]any{
+				"metric": map[string]string{"pod": pod, "exporter": "otlp_http/" + replica, "instance": "before"},
+				"values": [][]any{{p.at.Add(-2 * time.Minute).Unix(), fmt.Sprint(capacity)}},
+			}
+			result = append(result, before, map[string]any{
 				"metric": map[string]string{"pod": pod, "exporter": "otlp_http/" + replica},
 				"values": [][]any{{p.at.Add(-time.Minute).Unix(), "0"}, {p.at.Unix(), fmt.Sprint(value)}},
-			})
+			}, before)
 		}
 	}
 	body, err := json.Marshal(map[string]any{"status": "success", "data": map[string]any{"resultType": "matrix", "result": result}})
