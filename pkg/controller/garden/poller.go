@@ -72,6 +72,12 @@ func (a *actuator) observe(ctx context.Context) (string, error) {
 	}
 	seen = append(seen, problem)
 
+	signingKeys, err := a.signingKeySecrets(ctx, namespace)
+	if err != nil {
+		return "", err
+	}
+	seen = append(seen, signingKeys)
+
 	// What is pushed is stored under shadow names once no seed needs it under its own.
 	extensions := &extensionsv1alpha1.ExtensionList{}
 	if err := a.client.List(ctx, extensions, client.InNamespace(namespace)); err != nil {

@@ -7,6 +7,7 @@ package garden
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -140,6 +141,23 @@ func (a *actuator) observeSigningKey(ex *extensionsv1alpha1.Extension) string {
 		return ""
 	}
 	return fmt.Sprintf("rotate %t drop %t", a.rotationDue(ex, status), a.oldKeyExpired(status, cfg.Token.Validity.Duration))
+}
+
+// signingKeySecrets returns the names of the Secrets with signing keys. Whoever deletes one, because somebody else knows the key, wants it
+// not to be accepted any more.
+func (a *actuator) signingKeySecrets(ctx context.Context, namespace string) ([]string, error) {
+	list := &corev1.SecretList{}
+	if err := a.client.List(ctx, list, client.InNamespace(namespace), client.MatchingLabels{
+		secretsmanager.LabelKeyManagedBy: secretsmanager.LabelValueSecretsManager, secretsmanager.LabelKeyManagerIdentity: secrets.IdentitySigningKey,
+	}); err != nil {
+		return nil, fmt.Errorf("failed to list the Secrets with signing keys in namespace %s: %w", namespace, err)
+	}
+	names := make([]string, 0, len(list.Items))
+	for i := range list.Items {
+		names = append(names, list.Items[i].Name)
+	}
+	slices.Sort(names)
+	return names, nil
 }
 
 func signingKeyStatus(ex *extensionsv1alpha1.Extension) (*configv1alpha1.SigningKeyStatus, error) {

@@ -174,6 +174,28 @@ var _ = Describe("Rotation of the signing key", func() {
 		Expect(resourceVersions(ctx, c)).To(Equal(before))
 	})
 
+	It("should not accept a key any more whose Secret is deleted while the new one signs", func() {
+		reconcile()
+		roll()
+		reconcile()
+		first := signing()
+		ask()
+		reconcile()
+		roll()
+		reconcile()
+		roll()
+		reconcile()
+		second := signing()
+		Expect(second).NotTo(Equal(first))
+		Expect(accepted()).To(Equal(2))
+
+		Expect(c.Delete(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "garden", Name: first}})).To(Succeed())
+		reconcile()
+		Expect(accepted()).To(Equal(1))
+		Expect(signing()).To(Equal(second))
+		Expect(status()).To(HaveField("Phase", configv1alpha1.SigningKeyPhaseCompleted))
+	})
+
 	It("should rotate a key that is 90 days old", func() {
 		reconcile()
 		roll()
