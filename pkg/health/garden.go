@@ -65,7 +65,7 @@ func GardenFederation(in GardenInput) Verdict {
 	case dropped > 0:
 		return isFalse(conditions.ReasonSomeSamplesDropped, "%.0f samples were lost for good within %s, because a replica of the garden Prometheus has refused the requests with them: see the logs of the fan-out and of the garden Prometheus.", dropped, answering[0].Window.length)
 	case len(in.Detached) > 0:
-		return isFalse(conditions.ReasonPrometheusDetached, "New samples are lost for %s (%.0f since the collectors of the fan-out were started), because a queue in front of it was nearly full. It gets them again as soon as it has accepted what is in the queues.",
+		return isFalse(conditions.ReasonPrometheusDetached, "New samples are lost for %s (%.0f since the collectors of the fan-out were started), because a queue in front of it was nearly full. It gets them again as soon as less than half of the capacity of its queues is in use.",
 			list(in.Detached), in.lostWhileDetached(answering))
 	case len(answering) == 0 && len(starting) == 0:
 		return isFalse(conditions.ReasonFanOutUnavailable, "No collector of the fan-out has answered for at least a minute%s. The seeds keep their samples. Condition CollectorHealthy says whether the collectors run.", whyUnanswered(silent))

@@ -177,7 +177,7 @@ func (g *gardenCollector) processPanels() []dashboard.Panel {
 	return []dashboard.Panel{
 		{
 			Title: "Memory of the fan-out", Unit: "bytes",
-			Description: "Resident memory. Samples are refused at 80 % of the memory limit.",
+			Description: "Resident memory. Samples are refused while the heap of the collector, which is part of it, has more than 60 % of the memory limit.",
 			Queries:     one(fmt.Sprintf("max by (pod) (%s)", collector.Selector(collector.MetricMemory, name)), "{{pod}}"),
 		},
 		{

@@ -63,6 +63,7 @@ var _ = Describe("Monitoring", func() {
 			values.ReturnAfter = returnAfter
 			group := PrometheusRule(collectortest.Namespace, values).Spec.Groups[0]
 			Expect(group.Interval).To(HaveValue(BeEquivalentTo(evaluation)))
+			found := 0
 			for _, r := range group.Rules {
 				switch r.Alert {
 				case "OTelFederationSeedSilent":
@@ -73,8 +74,12 @@ var _ = Describe("Monitoring", func() {
 				case "OTelFederationSamplesDropped":
 					Expect(r.For).To(BeNil())
 					Expect(r.Expr.String()).To(ContainSubstring("[" + window + "]"))
+				default:
+					continue
 				}
+				found++
 			}
+			Expect(found).To(Equal(3))
 		},
 			Entry("the default", 2*time.Minute, "1m", "5m", "2m", "120"),
 			Entry("ten seconds", 10*time.Second, "5s", "25s", "10s", "10"),

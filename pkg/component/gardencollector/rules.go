@@ -172,7 +172,7 @@ func (g *gardenCollector) lossAlerts() []collector.Alert {
 			Labels:  critical,
 			Summary: "{{ reReplaceAll `.*/` `` $labels.processor }} in landscape {{ $externalLabels.landscape }} gets no new samples of seeds",
 			Description: fmt.Sprintf("{{ reReplaceAll `.*/` `` $labels.processor }} is detached, because a queue in front of it was nearly full. It misses {{ $value | humanize }} samples of the last %s; "+
-				"the other replica has them. It is attached by itself when it has accepted more than half of what is in the queues: look at what keeps it from that.", window),
+				"the other replica has them. It is attached by itself when less than half of the capacity of its queues is in use: look at what keeps it from accepting samples.", window),
 		},
 		{
 			Name:    "OTelFederationSamplesRefused",

@@ -103,7 +103,7 @@ func (s *seedCollector) statePanels() []dashboard.Panel {
 		},
 		{
 			Title: "Memory", Unit: "bytes",
-			Description: "Resident memory. Scrapes are refused at 80 % of the memory limit.",
+			Description: "Resident memory. Scrapes are refused while the heap of the collector, which is part of it, has more than 60 % of the memory limit.",
 			Queries:     byPod(collector.MetricMemory),
 		},
 		{

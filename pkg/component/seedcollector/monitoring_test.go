@@ -9,6 +9,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	componenttest "github.com/gardener/gardener/pkg/component/test"
 
@@ -47,7 +48,9 @@ var _ = Describe("Monitoring", func() {
 			values.ScrapeInterval = interval
 			group := PrometheusRule(collectortest.Namespace, values).Spec.Groups[0]
 			Expect(group.Interval).To(HaveValue(BeEquivalentTo(evaluation)))
+			alerts := sets.New[string]()
 			for _, r := range group.Rules {
+				alerts.Insert(r.Alert)
 				switch r.Alert {
 				case "OTelFederationCollectorDown":
 					Expect(r.For).To(HaveValue(BeEquivalentTo(window)))
@@ -60,6 +63,7 @@ var _ = Describe("Monitoring", func() {
 					Expect(r.Record).NotTo(BeEmpty())
 				}
 			}
+			Expect(alerts.Delete("")).To(HaveLen(5))
 		},
 			Entry("the default", time.Minute, "1m", "5m", "2m"),
 			Entry("five seconds", 5*time.Second, "5s", "25s", "10s"),

@@ -43,8 +43,8 @@ type actuator struct {
 	seedName     string
 }
 
-// NewActuator returns an actuator for Extensions of class seed. The reader must not be a cache: it tells whether the cluster
-// is the garden's runtime cluster, where the kind Garden exists, or another one, where it may not. The gardenReader reads from
+// NewActuator returns an actuator for Extensions of class seed. The reader must not be a cache: the kind
+// OpenTelemetryCollector may not exist in the cluster yet, and StatefulSets and pods are read once, when the collector is removed or replaced. The gardenReader reads from
 // the virtual garden, not from a cache either: one would hide that the virtual garden cannot be reached. Without it, Delete does
 // not wait for the garden. The httpClient is for the collector's own metrics.
 func NewActuator(c client.Client, reader, gardenReader client.Reader, httpClient *http.Client, clock clock.Clock, seedName string) extension.Actuator {
