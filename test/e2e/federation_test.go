@@ -6,6 +6,7 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -45,7 +46,10 @@ func forEach(list client.ObjectList, do func(client.Object)) error {
 }
 
 var _ = Describe("Federation", Ordered, func() {
-	var ctx context.Context
+	var (
+		ctx      context.Context
+		restored bool
+	)
 
 	BeforeAll(func() {
 		expectAllPushed(context.Background())
@@ -89,6 +93,7 @@ var _ = Describe("Federation", Ordered, func() {
 	})
 
 	It("keeps to what runs if a providerConfig is bad, and says which field is", func() {
+		restoreUnless(&restored, func(ctx context.Context) error { return errors.Join(ls.EnableSeed(ctx, seedOther), ls.EnableGarden(ctx)) })
 		seedBefore, gardenBefore := workloadOf(ctx, ls.Seed(seedOther), constants.SeedCollectorName), workloadOf(ctx, ls.Runtime(), constants.GardenCollectorName)
 
 		Expect(gardener.EnableSeed(ctx, ls.VirtualGarden(), ls.Seed(seedOther), seedOther, rawConfig("SeedFederationConfig", `"scrape":{"interval":"5s","timeout":"10s"}`))).To(Succeed())
@@ -104,9 +109,16 @@ var _ = Describe("Federation", Ordered, func() {
 		Expect(ls.EnableGarden(ctx)).To(Succeed())
 		expectSucceeded(ctx, ls.Seed(seedOther), extensionsv1alpha1.ExtensionClassSeed)
 		expectSucceeded(ctx, ls.Runtime(), extensionsv1alpha1.ExtensionClassGarden)
+		restored = true
 	})
 
 	It("takes the credentials of a seed away that is removed, and federates a seed that is added", func() {
+		restoreUnless(&restored, func(ctx context.Context) error {
+			if err := ls.AddSeed(ctx, seedOther); err != nil && !apierrors.IsAlreadyExists(err) {
+				return err
+			}
+			return ls.EnableSeed(ctx, seedOther)
+		})
 		Expect(ls.DisableSeed(ctx, seedOther)).To(Succeed())
 		expectSeedClean(ctx, seedOther)
 		stopped := time.Now()
@@ -124,9 +136,13 @@ var _ = Describe("Federation", Ordered, func() {
 		Expect(ls.AddSeed(ctx, seedOther)).To(Succeed())
 		Expect(ls.EnableSeed(ctx, seedOther)).To(Succeed())
 		expectFederated(ctx, seedOther, added)
+		restored = true
 	})
 
 	It("leaves nothing behind when it is disabled, and starts by itself whichever side is enabled first", func() {
+		restoreUnless(&restored, func(ctx context.Context) error {
+			return errors.Join(ls.EnableGarden(ctx), ls.EnableSeed(ctx, seedOther), ls.EnableSeed(ctx, seedLocal))
+		})
 		By("Disable it in the garden, which hands all seeds back to pull, and in the seeds")
 		expectAllPushed(ctx)
 		w := watchSeries(ctx)
@@ -162,8 +178,19 @@ var _ = Describe("Federation", Ordered, func() {
 		expectSucceeded(ctx, ls.Seed(seedLocal), extensionsv1alpha1.ExtensionClassSeed)
 		expectFederated(ctx, seedLocal, enabled)
 		expectAllPushed(ctx)
+		restored = true
 	})
 })
+
+// restoreUnless restores at the end of a spec that fails what those after it rely on.
+func restoreUnless(restored *bool, restore func(ctx context.Context) error) {
+	*restored = false
+	DeferCleanup(func(ctx context.Context) {
+		if !*restored {
+			Expect(restore(ctx)).To(Succeed())
+		}
+	})
+}
 
 // expectRolledBack waits until both replicas of the garden Prometheus have been started without an OTLP receiver, and have scraped since.
 func expectRolledBack(ctx context.Context) {

@@ -48,6 +48,7 @@ func expectNotFederated(ctx context.Context, seed string, since time.Time) {
 	for _, replica := range landscape.GardenReplicas {
 		samples, err := ls.Prometheus(replica).Query(ctx, fmt.Sprintf(`max_over_time(timestamp(up{job=%q,seed=%q})[10m:1s])`, constants.JobPrometheusAggregate, seed))
 		ExpectWithOffset(1, err).NotTo(HaveOccurred())
+		ExpectWithOffset(1, samples).NotTo(BeEmpty(), "samples of seed %s in %s of before", seed, replica)
 		for _, sample := range samples {
 			ExpectWithOffset(1, float64(sample.Value)).To(BeNumerically("<=", float64(since.UnixMilli())/1000), "newest sample of seed %s in %s", seed, replica)
 		}

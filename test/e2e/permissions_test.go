@@ -117,6 +117,9 @@ var _ = ReportAfterSuite("permissions", func(ctx SpecContext, report Report) {
 	}
 	Expect(refused).To(BeEmpty(), "requests that were refused: the chart gives too few permissions")
 
+	for name := range unusedPermissions {
+		Expect(unused).To(HaveKey(name), "a permission that does not exist any more is explained in unusedPermissions")
+	}
 	// One that is explained may have been used nevertheless, for example because a watch had to begin anew.
 	maps.DeleteFunc(unused, func(name string, isUnused bool) bool { return !isUnused || unusedPermissions[name] != "" })
 	Expect(slices.Sorted(maps.Keys(unused))).To(BeEmpty(), "permissions that were not used: the chart gives too many, or unusedPermissions must say why")

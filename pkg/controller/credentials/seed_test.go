@@ -306,10 +306,12 @@ var _ = Describe("SeedReconciler", func() {
 		It("should not be deleted", func() {
 			issuer.Config.DeniedSeeds = []string{"seed-2"}
 			run()
+			Expect(writes).To(BeZero())
 			Expect(fakeClient.Delete(ctx, seed)).To(Succeed())
 			writes = 0
 			run()
 			Expect(writes).To(BeZero())
+			Expect(get().Data).To(HaveKeyWithValue("token", []byte("sesame")))
 		})
 	})
 

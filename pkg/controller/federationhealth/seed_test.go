@@ -64,7 +64,30 @@ var _ = Describe("SeedReconciler", func() {
 	federation := func() *gardencorev1beta1.Condition { return conditionOf(ctx, c, ex, "FederationHealthy") }
 	token := func() *gardencorev1beta1.Condition { return conditionOf(ctx, c, ex, "CredentialsValid") }
 
-	It("should say that all is well, and write nothing more but the message once a minute", func() {
+	It("should write once a minute of what only the message changes", func() {
+		pass(ctx, clock, reconciler, 3*time.Minute, works)
+		breaks := func() { plays.accepted += 100; plays.full++ }
+		pass(ctx, clock, reconciler, 5*time.Minute, breaks)
+		Expect(federation().Reason).To(Equal("GardenUnreachable"))
+
+		var (
+			written []time.Time
+			version = ex.ResourceVersion
+		)
+		pass(ctx, clock, reconciler, 10*time.Minute, func() {
+			breaks()
+			_ = federation()
+			if ex.ResourceVersion != version {
+				written, version = append(written, clock.Now()), ex.ResourceVersion
+			}
+		})
+		Expect(len(written)).To(BeNumerically("~", 10, 1))
+		for i := 1; i < len(written); i++ {
+			Expect(written[i].Sub(written[i-1])).To(BeNumerically(">=", time.Minute))
+		}
+	})
+
+	It("should say that all is well, and write nothing more", func() {
 		pass(ctx, clock, reconciler, 3*time.Minute, works)
 		Expect(federation()).To(be("True", "SamplesDelivered", ContainSubstring(endpoint)))
 		Expect(token()).To(be("True", "CredentialsAvailable", ContainSubstring("(6 days left)")))

@@ -11,10 +11,12 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	dto "github.com/prometheus/client_model/go"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	v1beta1constants "github.com/gardener/gardener/pkg/apis/core/v1beta1/constants"
 
@@ -124,11 +126,12 @@ var _ = Describe("Credentials controller", func() {
 		createNamespace(ctx, gone.Name)
 		Eventually(ctx, haveCredentials(ctx, name, keyID)).Should(Succeed())
 		Eventually(ctx, haveCredentials(ctx, gone.Name, keyID)).Should(Succeed())
+		Eventually(ctx, tokenMetrics).ShouldNot(BeEmpty())
 
 		By("the issuer configuration is withdrawn")
 		withdraw(ctx)
-		// The end of the session cannot be seen from outside: it must have ended after this.
-		time.Sleep(time.Second)
+		// No metrics are left of a session that has ended.
+		Eventually(ctx, tokenMetrics).Should(BeEmpty())
 		removeToken(ctx, name)
 		Expect(virtualGarden.Client.Delete(ctx, gone)).To(Succeed())
 		Consistently(ctx, func(g Gomega) {
@@ -197,6 +200,18 @@ var _ = Describe("Credentials controller", func() {
 		Expect(err).NotTo(HaveOccurred())
 	})
 })
+
+// tokenMetrics are the metrics of the tokens that the controller has issued.
+func tokenMetrics(g Gomega) []*dto.Metric {
+	families, err := metrics.Registry.Gather()
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, family := range families {
+		if family.GetName() == "otel_federation_seed_token_expiry_timestamp_seconds" {
+			return family.GetMetric()
+		}
+	}
+	return nil
+}
 
 func removeToken(ctx context.Context, seedName string) {
 	GinkgoHelper()
