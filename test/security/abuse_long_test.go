@@ -21,111 +21,120 @@ import (
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
+	"github.com/gardener/gardener-extension-otel-federation/test/landscape"
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/cluster"
 )
 
 const (
 	// allowedHeavy is how old the newest sample of another seed may become while the fan-out has much to do. A seed whose samples are refused for
-	// the moment tries again after half a minute at the latest.
-	allowedHeavy = 90 * time.Second
+	// the moment tries again after five seconds at the latest, but the requests that it sends may take half a minute to fail.
+	allowedHeavy = 45 * time.Second
 	// hold is for how long the attacker keeps requests open that do not end.
 	hold = 20 * time.Second
 
 	slowClients, slowStreams = 100, 100
 )
 
-// heavy is an attack by quantity. It returns the answer and what is stored.
-type heavy func(ctx context.Context) (string, string)
+const (
+	ownName = "under its own name"
+	asText  = ownName + ", as a text"
+	// withoutThem is told of samples that have lost what is long.
+	withoutThem = ownName + ", without them"
+	// unmarked is told of attacks that have no sample that could be looked for. That they were refused is checked.
+	unmarked = "nothing, as all is refused"
+)
 
-var _ = DescribeTable("Heavy abuse", Label(labelLong), Serial, func(ctx SpecContext, attack heavy) {
+// heavy is an attack by quantity with samples of the given value. It returns the answer.
+type heavy func(ctx context.Context, value float64) string
+
+var _ = DescribeTable("Heavy abuse", Label(labelLong), Serial, func(ctx SpecContext, what string, attack heavy) {
 	expectCurrent(ctx)
 	watched := observe(ctx)
-	answer, what := attack(ctx)
+	value := mark()
+	answer := attack(ctx, value)
 	settle(ctx)
+	if what == nothing || what == unmarked {
+		Expect(stored(ctx, value)).To(Equal(nothing))
+	} else {
+		Expect(stored(ctx, value)).NotTo(Equal(nothing))
+	}
+	if what == withoutThem {
+		for _, metric := range marked(ctx, Default, landscape.GardenReplicas[0], value, time.Now()) {
+			Expect(len(metric.String())).To(BeNumerically("<", 1000), "length of the labels of a series")
+		}
+	}
 	r := tell(sectionAbuse, CurrentSpecReport().LeafNodeText, answer, what)
 	watched.expectUnharmed(ctx, allowedHeavy)
 	r.watched(watched)
 },
-	Entry("a million series in a request", heavy(func(ctx context.Context) (string, string) {
-		got := push(ctx, seriesBomb(1_000_000))
-		Expect(got.err != nil || got.status >= 400 && got.status < 500).To(BeTrue(), "%v", got)
-		return got.String(), nothing
+	Entry("a million series in a request", nothing, heavy(func(ctx context.Context, value float64) string {
+		return expectRefused(push(ctx, request(gauge("attack:many", seriesPoints(1_000_000, value)...))))
 	})),
-	Entry("75,000 series in a request", heavy(func(ctx context.Context) (string, string) {
-		got := push(ctx, seriesBomb(75_000))
-		Expect(got.status).To(Equal(http.StatusOK))
-		return got.String(), "under its own name"
+	Entry("75,000 series in a request", ownName, heavy(func(ctx context.Context, value float64) string {
+		return expectAccepted(push(ctx, request(gauge("attack:many", seriesPoints(75_000, value)...))))
 	})),
-	Entry("a label of 10 MB", heavy(func(ctx context.Context) (string, string) {
-		got := push(ctx, request(gauge("attack:large", point(time.Now(), mark(), label("large", strings.Repeat("a", 10_000_000))))))
-		Expect(got.err != nil || got.status >= 400 && got.status < 500).To(BeTrue(), "%v", got)
-		return got.String(), nothing
+	Entry("a label of 10 MB", nothing, heavy(func(ctx context.Context, value float64) string {
+		return expectRefused(push(ctx, request(gauge("attack:large", point(time.Now(), value, label("large", strings.Repeat("a", 10_000_000)))))))
 	})),
-	Entry("a label of 3 MB", heavy(func(ctx context.Context) (string, string) {
-		got := push(ctx, request(gauge("attack:large", point(time.Now(), mark(), label("large", strings.Repeat("a", 3_000_000))))))
-		Expect(got.status).To(Equal(http.StatusOK))
-		return got.String(), "under its own name"
+	Entry("a label of 3 MB", ownName, heavy(func(ctx context.Context, value float64) string {
+		return expectAccepted(push(ctx, request(gauge("attack:large", point(time.Now(), value, label("large", strings.Repeat("a", 3_000_000)))))))
 	})),
-	Entry("the name of a label of 3 MB", heavy(func(ctx context.Context) (string, string) {
-		got := push(ctx, request(gauge("attack:large", point(time.Now(), mark(), label(strings.Repeat("a", 3_000_000), "large")))))
-		Expect(got.status).To(Equal(http.StatusOK))
-		return got.String(), "under its own name"
+	Entry("the name of a label of 3 MB", ownName, heavy(func(ctx context.Context, value float64) string {
+		return expectAccepted(push(ctx, request(gauge("attack:large", point(time.Now(), value, label(strings.Repeat("a", 3_000_000), "large"))))))
 	})),
-	Entry("a name of a metric of 2 MB that 20,000 samples share", heavy(func(ctx context.Context) (string, string) {
-		got := push(ctx, request(gauge(strings.Repeat("a", 2_000_000), seriesPoints(20_000)...)))
-		Expect(got.status).To(Equal(http.StatusOK))
-		return got.String(), nothing
+	Entry("a name of a metric of 2 MB that 20,000 samples share", nothing, heavy(func(ctx context.Context, value float64) string {
+		return expectAccepted(push(ctx, request(gauge(strings.Repeat("a", 2_000_000), seriesPoints(20_000, value)...))))
 	})),
-	Entry("attributes of a resource of 500 kB each that 20,000 samples share", heavy(func(ctx context.Context) (string, string) {
+	Entry("attributes of a resource of 500 kB each that 20,000 samples share", withoutThem, heavy(func(ctx context.Context, value float64) string {
 		long := strings.Repeat("a", 500_000)
 		got := push(ctx, requestOf(resource("service.name", long, "service.instance.id", long, constants.ExternalLabelPrometheus, long, constants.ExternalLabelReplica, long),
-			gauge("attack:shared", seriesPoints(20_000)...)))
-		Expect(got.status).To(Equal(http.StatusOK))
-		return got.String(), "under its own name, without them"
+			gauge("attack:shared", seriesPoints(20_000, value)...)))
+		return expectAccepted(got)
 	})),
-	Entry("lists in lists, 1 MiB of them", heavy(func(ctx context.Context) (string, string) {
-		got := push(ctx, request(gauge("attack:nested", point(time.Now(), mark(), nested("deep", 1<<20)))))
-		Expect(got.status).To(Equal(http.StatusOK))
-		return got.String(), "under its own name, as a text"
+	Entry("lists in lists, 1 MiB of them", asText, heavy(func(ctx context.Context, value float64) string {
+		return expectAccepted(push(ctx, request(gauge("attack:nested", point(time.Now(), value, nested("deep", 1<<20))))))
 	})),
-	Entry("lists in lists, as many as fit into a request", heavy(func(ctx context.Context) (string, string) {
-		got := push(ctx, deepest())
-		Expect(got.status).To(Equal(http.StatusOK))
-		return got.String(), "under its own name, as a text"
+	Entry("lists in lists, as many as fit into a request", asText, heavy(func(ctx context.Context, value float64) string {
+		return expectAccepted(push(ctx, deepest(value)))
 	})),
-	Entry("lists in lists as `job`, in a scope, and as metadata, 1 MiB of each", heavy(func(ctx context.Context) (string, string) {
+	Entry("lists in lists as `job`, in a scope, and as metadata, 1 MiB of each", withoutThem, heavy(func(ctx context.Context, value float64) string {
 		deep := nested("service.name", 1<<20)[1:]
 		of := embedded(1, append(field{1<<3 | 2}, deep...))
 		in := embedded(1, append(field{3<<3 | 2}, deep...))
-		got := push(ctx, requestOf(of, in, metric("attack:nested", embedded(5, point(time.Now(), mark())), append(field{12<<3 | 2}, deep...))))
-		Expect(got.status).To(Equal(http.StatusOK))
-		return got.String(), "the sample, without them"
+		return expectAccepted(push(ctx, requestOf(of, in, metric("attack:nested", embedded(5, point(time.Now(), value)), append(field{12<<3 | 2}, deep...)))))
 	})),
-	Entry("50 requests at once, each of 1 KiB that becomes 3 MiB", heavy(func(ctx context.Context) (string, string) {
+	Entry("50 requests at once, each of 1 KiB that becomes 3 MiB", unmarked, heavy(func(ctx context.Context, _ float64) string {
 		return atOnce(50, func(ctx context.Context) answer {
 			return attempt{body: zstdBomb(3 << 20), header: map[string]string{"Content-Encoding": "zstd"}}.send(ctx)
-		})(ctx), nothing
+		})(ctx)
 	})),
-	Entry("8 requests that do not end, each with a window of 512 MiB to decompress", heavy(func(ctx context.Context) (string, string) {
+	Entry("8 requests that do not end, each with a window of 512 MiB to decompress", unmarked, heavy(func(ctx context.Context, _ float64) string {
 		return atOnce(8, func(ctx context.Context) answer {
 			frame := zstdFrame(29, 1<<20)
 			return attempt{stream: endless(ctx, frame[:len(frame)-4]), header: map[string]string{"Content-Encoding": "zstd"}}.send(ctx)
-		})(ctx), nothing
+		})(ctx)
 	})),
-	Entry("10,000 requests at once that do not end", heavy(slow)),
+	Entry("10,000 requests at once that do not end", unmarked, heavy(slow)),
 )
 
-// seriesBomb is a request with so many series, as small as they can be.
-func seriesBomb(count int) []byte {
-	return request(gauge("attack:many", seriesPoints(count)...))
+func expectRefused(got answer) string {
+	GinkgoHelper()
+	Expect(got.err != nil || got.status >= 400 && got.status < 500).To(BeTrue(), "%v", got)
+	return got.String()
 }
 
-// seriesPoints are samples, each of another series.
-func seriesPoints(count int) []field {
+func expectAccepted(got answer) string {
+	GinkgoHelper()
+	Expect(got.status).To(Equal(http.StatusOK))
+	return got.String()
+}
+
+// seriesPoints are samples with the given value, each of another series.
+func seriesPoints(count int, value float64) []field {
 	now := time.Now()
 	points := make([]field, 0, count)
 	for i := range count {
-		points = append(points, point(now, 1, label("a", fmt.Sprint(i))))
+		points = append(points, point(now, value, label("a", fmt.Sprint(i))))
 	}
 	return points
 }
@@ -186,7 +195,7 @@ func summary(counts map[string]int) string {
 }
 
 // slow holds as many requests open as the gateway lets one do on a hundred connections.
-func slow(ctx context.Context) (string, string) {
+func slow(ctx context.Context, _ float64) string {
 	var (
 		open   atomic.Int64
 		most   int64
@@ -210,6 +219,7 @@ func slow(ctx context.Context) (string, string) {
 				most = max(most, now)
 				mutex.Unlock()
 				got := attempt{client: c, stream: endless(ctx, []byte{0x0a})}.send(ctx)
+				Expect(got.err != nil || got.status >= 400).To(BeTrue(), "%v", got)
 				open.Add(-1)
 				mutex.Lock()
 				defer mutex.Unlock()
@@ -219,7 +229,7 @@ func slow(ctx context.Context) (string, string) {
 	}
 	group.Wait()
 	Expect(most).To(BeNumerically(">=", slowClients*slowStreams*9/10), "requests that were open at once")
-	return fmt.Sprintf("%s; %d were open at once", summary(counts), most), nothing
+	return fmt.Sprintf("%s; %d were open at once", summary(counts), most)
 }
 
 // The collector has no limit for lists in lists, and reading them takes memory that its limiter does not see. So requests that are made for it may
@@ -230,7 +240,8 @@ var _ = It("loses nothing by requests that may end a collector", Label(labelLong
 	from := time.Now().Add(-ls.ScrapeInterval)
 	watched := observe(ctx)
 
-	body := deepest()
+	value := mark()
+	body := deepest(value)
 	counts := answersOf(8, func() answer { return push(ctx, body) })
 	killed := killExceeding(ctx)
 	settle(ctx)
@@ -240,7 +251,11 @@ var _ = It("loses nothing by requests that may end a collector", Label(labelLong
 	watched.end()
 	expectUntouched(ctx, before, from, time.Now().Add(-ls.ScrapeInterval), true)
 
-	r := tell(sectionAbuse, name, summary(counts), "under its own name, as a text")
+	what := nothing
+	if stored(ctx, value) != nothing {
+		what = asText
+	}
+	r := tell(sectionAbuse, name, summary(counts), what)
 	r.watched(watched)
 	if now := restarts(ctx); killed > 0 || !maps.Equal(now, watched.restarts) {
 		r.answer += ", a collector of the fan-out is started again"
@@ -263,6 +278,6 @@ func killExceeding(ctx context.Context) int {
 }
 
 // deepest is a request with lists in lists that is as large as a request may be.
-func deepest() []byte {
-	return request(gauge("attack:nested", point(time.Now(), mark(), nested("deep", maxBody-1024))))
+func deepest(value float64) []byte {
+	return request(gauge("attack:nested", point(time.Now(), value, nested("deep", maxBody-1024))))
 }

@@ -36,8 +36,15 @@ type abuse struct {
 	attempt func(ctx context.Context, value float64) attempt
 	// answer is the status, or a matcher for it.
 	answer any
+	// time is that of the sample, if it is not the present.
+	time time.Time
 	// stored says that it is stored under the attacker's name.
 	stored bool
+}
+
+// timed is an abuse by the time of a sample.
+func timed(name string, t time.Time) abuse {
+	return abuse{name: name, time: t, answer: http.StatusOK, attempt: body(func(value float64) []byte { return request(gauge("attack:abuse", point(t, value))) })}
 }
 
 func (a abuse) matcher() gomegatypes.GomegaMatcher {
@@ -69,11 +76,6 @@ func at(method, path string, header ...string) func(context.Context, float64) at
 
 // plain is a request as a seed sends it.
 func plain(value float64) []byte { return request(gauge("attack:abuse", point(time.Now(), value))) }
-
-// timed is a request with a sample of another time.
-func timed(t time.Time) func(float64) []byte {
-	return func(value float64) []byte { return request(gauge("attack:abuse", point(t, value))) }
-}
 
 func gzipped(data []byte) []byte {
 	var buffer bytes.Buffer
@@ -157,17 +159,17 @@ func misaddressed() []abuse {
 // odd are metrics that no seed sends.
 func odd() []abuse {
 	histogram := func(number protowire.Number, fields ...field) func(float64) []byte {
-		return func(float64) []byte {
-			data := append([]field{nanoseconds(3, time.Now()), fixed64(4, math.MaxUint64)}, fields...)
+		return func(sum float64) []byte {
+			data := append([]field{nanoseconds(3, time.Now()), fixed64(4, math.MaxUint64), double(5, sum)}, fields...)
 			return request(metric("attack:abuse", embedded(number, embedded(1, data...), varint(2, 2))))
 		}
 	}
 	return []abuse{
-		{name: "a sample of a month ago", attempt: body(timed(time.Now().AddDate(0, -1, 0))), answer: http.StatusOK},
-		{name: "a sample of 1970", attempt: body(timed(time.Unix(0, 0))), answer: http.StatusOK},
-		{name: "a sample of tomorrow", attempt: body(timed(time.Now().AddDate(0, 0, 1))), answer: http.StatusOK},
-		{name: "a sample of the end of time", attempt: body(timed(time.Unix(0, math.MaxInt64))), answer: http.StatusOK},
-		{name: "a sample of a time before 1970", attempt: body(timed(time.Unix(0, -1))), answer: http.StatusOK},
+		timed("a sample of a month ago", time.Now().AddDate(0, -1, 0)),
+		timed("a sample of 1970", time.Unix(0, 0)),
+		timed("a sample of tomorrow", time.Now().AddDate(0, 0, 1)),
+		timed("a sample of the end of time", time.Unix(0, math.MaxInt64)),
+		timed("a sample of a time before 1970", time.Unix(0, -1)),
 		{name: "a metric without a name", attempt: body(func(v float64) []byte { return request(gauge("", point(time.Now(), v))) }), answer: http.StatusOK},
 		{name: "a metric without samples", attempt: body(func(float64) []byte { return request(gauge("attack:abuse")) }), answer: http.StatusOK},
 		{name: "a histogram", attempt: body(histogram(9, embedded(6), embedded(7))), answer: http.StatusOK},
@@ -194,7 +196,8 @@ var _ = DescribeTable("Abuse", func(ctx SpecContext, abuses func() []abuse) {
 	watched := observe(ctx)
 	values := map[string]float64{}
 	var told []*row
-	for _, a := range abuses() {
+	all := abuses()
+	for _, a := range all {
 		values[a.name] = mark()
 		attempt := a.attempt(ctx, values[a.name])
 		got := attempt.send(ctx)
@@ -210,10 +213,14 @@ var _ = DescribeTable("Abuse", func(ctx SpecContext, abuses func() []abuse) {
 		}
 	}
 	settle(ctx)
-	for _, a := range abuses() {
-		if what := stored(ctx, values[a.name]); a.stored {
+	for _, a := range all {
+		what := stored(ctx, values[a.name])
+		if !a.time.IsZero() {
+			what = storedUntil(ctx, values[a.name], a.time.Add(markedFor/2))
+		}
+		if a.stored {
 			Expect(what).NotTo(Equal(nothing), a.name)
-			retell(a.name, "under its own name")
+			retell(a.name, ownName)
 		} else {
 			Expect(what).To(Equal(nothing), a.name)
 		}

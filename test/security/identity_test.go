@@ -130,8 +130,9 @@ var _ = Describe("Identity", func() {
 			tell(sectionIdentity, d.name, got.String(), "")
 		}
 		makeStale(ctx, victim)
-		repeatTimestamps(ctx, victim)
+		repeated := repeatTimestamps(ctx, victim)
 		settle(ctx)
+		Expect(stored(ctx, repeated)).NotTo(Equal(nothing))
 
 		for _, d := range disguises() {
 			what := stored(ctx, values[d.name])
@@ -160,11 +161,11 @@ func makeStale(ctx context.Context, victim model.Metric) {
 		got := push(ctx, request(gauge(string(victim[model.MetricNameLabel]), point(time.Now(), 0, append(fields, varint(8, noRecordedValue))...))))
 		Expect(got.status).To(Equal(http.StatusOK))
 	}
-	tell(sectionIdentity, name, fmt.Sprint(http.StatusOK), "the marker, for a series of its own")
+	tell(sectionIdentity, name, fmt.Sprint(http.StatusOK), "not looked for; the series of the other seed has all its samples")
 }
 
-// repeatTimestamps sends other values for the very times of a victim's samples.
-func repeatTimestamps(ctx context.Context, victim model.Metric) {
+// repeatTimestamps sends other values for the very times of a victim's samples. It returns the last one.
+func repeatTimestamps(ctx context.Context, victim model.Metric) float64 {
 	GinkgoHelper()
 	series := maps.Clone(victim)
 	api, err := ls.Prometheus(landscape.GardenReplicas[0]).API()
@@ -173,13 +174,18 @@ func repeatTimestamps(ctx context.Context, victim model.Metric) {
 	Expect(err).NotTo(HaveOccurred())
 	matrix := result.(model.Matrix)
 	Expect(matrix).To(HaveLen(1))
-	var points []field
+	var (
+		points []field
+		value  float64
+	)
 	for _, pair := range matrix[0].Values {
-		points = append(points, point(pair.Timestamp.Time(), mark(), labelsOf(victim)...))
+		value = mark()
+		points = append(points, point(pair.Timestamp.Time(), value, labelsOf(victim)...))
 	}
 	got := push(ctx, request(gauge(string(victim[model.MetricNameLabel]), points...)))
 	Expect(got.status).To(Equal(http.StatusOK))
 	tell(sectionIdentity, "other values for the times of another seed's samples", got.String(), "for a series of its own")
+	return value
 }
 
 // seriesOf is a series of a victim that is always there.

@@ -30,6 +30,11 @@ type observation struct {
 	restarts map[string]string
 
 	mutex sync.Mutex
+	// newest is the time of the newest sample that was seen of the seed of which it is oldest, by replica of the garden Prometheus, and answered is when
+	// a collector of the fan-out has told its memory last.
+	newest, answered map[string]time.Time
+	// silence is for how long a collector has not told it.
+	silence time.Duration
 	// delay is how old the newest sample of any other seed was at most, in any replica.
 	delay time.Duration
 	// memory is how much of its limit a collector of the fan-out used at most.
@@ -43,7 +48,13 @@ type observation struct {
 func observe(ctx context.Context) *observation {
 	GinkgoHelper()
 	limits := memoryLimits(ctx)
-	o := &observation{restarts: restarts(ctx)}
+	o := &observation{restarts: restarts(ctx), newest: map[string]time.Time{}, answered: map[string]time.Time{}}
+	for _, replica := range landscape.GardenReplicas {
+		o.newest[replica] = time.Now()
+	}
+	for pod := range limits {
+		o.answered[pod] = time.Now()
+	}
 	ctx, o.stop = context.WithCancel(context.WithoutCancel(ctx))
 	for _, look := range []func(context.Context){o.lookAtSeeds, func(ctx context.Context) { o.lookAtMemory(ctx, limits) }} {
 		o.ended.Go(func() {
@@ -71,11 +82,16 @@ func (o *observation) end() {
 func (o *observation) lookAtSeeds(ctx context.Context) {
 	for _, replica := range landscape.GardenReplicas {
 		age, err := oldest(ctx, replica)
-		if err != nil {
-			continue
-		}
 		o.mutex.Lock()
-		o.delay = max(o.delay, age)
+		if err != nil {
+			// The newest sample that was seen becomes older meanwhile.
+			age = time.Since(o.newest[replica])
+		} else {
+			o.newest[replica] = time.Now().Add(-age)
+		}
+		if ctx.Err() == nil {
+			o.delay = max(o.delay, age)
+		}
 		o.mutex.Unlock()
 	}
 }
@@ -83,11 +99,14 @@ func (o *observation) lookAtSeeds(ctx context.Context) {
 func (o *observation) lookAtMemory(ctx context.Context, limits map[string]float64) {
 	for pod, limit := range limits {
 		families, err := ls.PodMetrics(ctx, cluster.NameRuntime, pod, collector.MetricsPort)
-		if err != nil {
-			continue
-		}
 		o.mutex.Lock()
-		o.memory = max(o.memory, sum(families, collector.MetricMemory, nil)/limit)
+		if ctx.Err() == nil {
+			o.silence = max(o.silence, time.Since(o.answered[pod]))
+		}
+		if err == nil {
+			o.answered[pod] = time.Now()
+			o.memory = max(o.memory, sum(families, collector.MetricMemory, nil)/limit)
+		}
 		o.mutex.Unlock()
 	}
 }
@@ -100,28 +119,46 @@ func (o *observation) expectUnharmed(ctx context.Context, allowed time.Duration)
 	o.end()
 	Expect(restarts(ctx)).To(Equal(o.restarts), "pods and their restarts")
 	Expect(o.memory).To(And(BeNumerically(">", 0), BeNumerically("<", 1)), "share of the memory limit that the fan-out used")
+	Expect(o.silence).To(BeNumerically("<", allowed), "how long a collector of the fan-out did not tell its memory")
 	Expect(o.delay).To(And(BeNumerically(">", 0), BeNumerically("<", allowed)), "largest age of the newest sample of the other seeds")
 }
 
+const (
+	// rememberedFor is how far back samples of the other seeds are looked for. It is longer than any that is allowed to be late.
+	rememberedFor = 5 * time.Minute
+	// lookTimeout is how long a look may take.
+	lookTimeout = 5 * time.Second
+)
+
 // oldest is the age of the newest sample of a replica, of that seed for which it is largest.
 func oldest(ctx context.Context, replica string) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
 	now := time.Now()
 	api, err := ls.Prometheus(replica).API()
 	if err != nil {
 		return 0, err
 	}
-	value, _, err := api.Query(ctx, fmt.Sprintf(`max by (seed) (timestamp(up{job=%q,seed=~"%s|%s"}))`, constants.JobPrometheusAggregate, seedLocal, seedOther), now)
+	value, _, err := api.Query(ctx, fmt.Sprintf(`up{job=%q,seed=~"%s|%s"}[%s]`, constants.JobPrometheusAggregate, seedLocal, seedOther, model.Duration(rememberedFor)), now)
 	if err != nil {
 		return 0, err
 	}
-	vector, ok := value.(model.Vector)
-	if !ok || len(vector) < len(victims) {
-		// What is older is not seen any more.
-		return ls.Lookback(), nil
+	matrix, ok := value.(model.Matrix)
+	if !ok {
+		return 0, fmt.Errorf("%s has answered by %T", replica, value)
+	}
+	newest := map[model.LabelValue]time.Time{}
+	for _, series := range matrix {
+		if t := series.Values[len(series.Values)-1].Timestamp.Time(); t.After(newest[series.Metric[constants.LabelSeed]]) {
+			newest[series.Metric[constants.LabelSeed]] = t
+		}
+	}
+	if len(newest) < len(victims) {
+		return 0, fmt.Errorf("%s has samples of %d of %d seeds", replica, len(newest), len(victims))
 	}
 	age := time.Duration(0)
-	for _, sample := range vector {
-		age = max(age, now.Sub(time.UnixMilli(int64(float64(sample.Value)*1000))))
+	for _, t := range newest {
+		age = max(age, now.Sub(t))
 	}
 	return age, nil
 }

@@ -35,17 +35,19 @@ func mark() float64 {
 // markedFor is how far back a marked sample is looked for.
 const markedFor = 2 * time.Minute
 
-// marked are all series of a replica that have a sample with the given value, be it the newest or not.
-func marked(ctx context.Context, g Gomega, replica string, value float64) []model.Metric {
+// marked are all series of a replica that have a sample with the given value, or a histogram with this sum, be it the newest or not, in the time
+// before end.
+func marked(ctx context.Context, g Gomega, replica string, value float64, end time.Time) []model.Metric {
 	api, err := ls.Prometheus(replica).API()
 	g.Expect(err).NotTo(HaveOccurred())
-	result, _, err := api.Query(ctx, fmt.Sprintf(`{__name__=~".+"}[%s]`, model.Duration(markedFor)), time.Now())
+	result, _, err := api.Query(ctx, fmt.Sprintf(`{__name__=~".+"}[%s]`, model.Duration(markedFor)), end)
 	g.Expect(err).NotTo(HaveOccurred())
 	matrix, ok := result.(model.Matrix)
 	g.Expect(ok).To(BeTrue())
 	var found []model.Metric
 	for _, series := range matrix {
-		if slices.ContainsFunc(series.Values, func(pair model.SamplePair) bool { return float64(pair.Value) == value }) {
+		if slices.ContainsFunc(series.Values, func(pair model.SamplePair) bool { return float64(pair.Value) == value }) ||
+			slices.ContainsFunc(series.Histograms, func(pair model.SampleHistogramPair) bool { return float64(pair.Histogram.Sum) == value }) {
 			found = append(found, series.Metric)
 		}
 	}
@@ -62,7 +64,7 @@ func settle(ctx context.Context) {
 	}).Should(Equal(http.StatusOK))
 	Eventually(ctx, func(g Gomega) {
 		for _, replica := range landscape.GardenReplicas {
-			g.Expect(marked(ctx, g, replica, value)).To(HaveLen(1), replica)
+			g.Expect(marked(ctx, g, replica, value, time.Now())).To(HaveLen(1), replica)
 		}
 	}).Should(Succeed())
 	Eventually(ctx, func(g Gomega) {
@@ -74,10 +76,16 @@ func settle(ctx context.Context) {
 // the attack itself. Only the attacker's series may have it.
 func stored(ctx context.Context, value float64) string {
 	GinkgoHelper()
+	return storedUntil(ctx, value, time.Now())
+}
+
+// storedUntil tells it of a sample that has another time, shortly before end.
+func storedUntil(ctx context.Context, value float64, end time.Time) string {
+	GinkgoHelper()
 	var found []string
 	for _, replica := range landscape.GardenReplicas {
 		all := []string{}
-		for _, metric := range marked(ctx, Default, replica, value) {
+		for _, metric := range marked(ctx, Default, replica, value, end) {
 			Expect(string(metric[constants.LabelSeed])).To(Equal(attackerSeed), "label seed of %s in %s", metric, replica)
 			all = append(all, metric.String())
 		}

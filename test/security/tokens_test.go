@@ -56,6 +56,13 @@ func (c claims) with(keysAndValues ...any) claims {
 
 // privateKey is the newest key that signs tokens. Only the test may read it.
 func privateKey(ctx context.Context) *rsa.PrivateKey {
+	key, err := utils.DecodePrivateKey(signingKeySecret(ctx).Data[secretsutils.DataKeyRSAPrivateKey])
+	Expect(err).NotTo(HaveOccurred())
+	return key
+}
+
+// signingKeySecret is the Secret with that key.
+func signingKeySecret(ctx context.Context) corev1.Secret {
 	secrets := &corev1.SecretList{}
 	Expect(ls.Runtime().List(ctx, secrets, client.InNamespace(gardener.Namespace), client.MatchingLabels{"name": constants.SigningKeySecretName})).To(Succeed())
 	Expect(secrets.Items).NotTo(BeEmpty())
@@ -65,9 +72,7 @@ func privateKey(ctx context.Context) *rsa.PrivateKey {
 			newest = i
 		}
 	}
-	key, err := utils.DecodePrivateKey(secrets.Items[newest].Data[secretsutils.DataKeyRSAPrivateKey])
-	Expect(err).NotTo(HaveOccurred())
-	return key
+	return secrets.Items[newest]
 }
 
 func keyID(key *rsa.PublicKey) string {
