@@ -42,7 +42,7 @@ const (
 )
 
 var _ = Describe("Catching up", Label(labelCatchUp), func() {
-	It("takes not longer than Prometheus remote write, and not much memory", func(ctx SpecContext) {
+	It("loses nothing, is current again within 90 seconds, and takes less than 512 MiB", func(ctx SpecContext) {
 		expectScraped(ctx, time.Now())
 		series := samplesPerScrape(ctx, seedLocal)
 		from := time.Now()
@@ -57,7 +57,8 @@ var _ = Describe("Catching up", Label(labelCatchUp), func() {
 		}
 		Expect(ls.SetFaults(ctx, cluster.NameRuntime, ingress.Faults{})).To(Succeed())
 		cured := time.Now()
-		for !scrapedSince(ctx, Default, cured.Add(-ls.ScrapeInterval)) && ctx.Err() == nil {
+		// What takes longer fails, but is to be measured.
+		for !scrapedSince(ctx, Default, cured.Add(-ls.ScrapeInterval)) && time.Since(cured) < 3*maxCatchUp && ctx.Err() == nil {
 			observeMemory(peak)
 			wait(ctx, time.Second/2)
 		}

@@ -32,6 +32,7 @@ const (
 // scaleFanOut scales the fan-out to four replicas, and back while there are samples in the queues of those that leave.
 func scaleFanOut(ctx context.Context) {
 	config := gardener.GardenProviderConfig(ls.ScrapeInterval, ls.HandOver)
+	DeferCleanup(func(ctx context.Context) { Expect(ls.EnableGarden(ctx)).To(Succeed()) })
 	Expect(gardener.EnableGarden(ctx, ls.Runtime(), gardener.With(config, int64(4), "replicas"))).To(Succeed())
 	expectFanOut(ctx, 4, 4)
 
