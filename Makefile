@@ -36,7 +36,7 @@ VULNDB      ?=
 
 .PHONY: help
 help: ## Show this help.
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##### Local landscape
 
@@ -173,7 +173,7 @@ bench-soak: ## Watch the memory for an hour, cut the WAN for half an hour, and w
 
 .PHONY: bench-scale
 bench-scale: landscape-binaries ## Measure what 100 and 1,000 Seeds cost the garden, in a landscape of its own, and write docs/benchmarks.md.
-	@bash hack/test-landscape.sh $(LANDSCAPE) $(LANDSCAPE_TEST_DIR) test/scale 40 --seeds 1 --reference=false
+	@bash hack/test-landscape.sh $(LANDSCAPE) $(LANDSCAPE_TEST_DIR) test/scale 55 --seeds 1 --reference=false
 
 .PHONY: bench-micro
 bench-micro: ## Run the Go benchmarks of the extension's own code.

@@ -28,5 +28,5 @@ trap '"${landscape}" down --dir "${directory}"' EXIT
 "${landscape}" up --dir "${directory}" --seeds 2 --corpus-series 700 --scrape-interval 5s --reference "$@"
 IFS=, read -r -a folders <<< "${tests}"
 # One after the other: each has the landscape for itself.
-LANDSCAPE_DIR="${PWD}/${directory}" go test -v -p 1 -timeout="${minutes}m" -count=1 "${folders[@]/#/./}" -ginkgo.v -ginkgo.label-filter="${LABELS:-!long}"
+LANDSCAPE_DIR="${PWD}/${directory}" go test -v -p 1 -timeout="${minutes}m" -count=1 "${folders[@]/#/./}" -ginkgo.v -ginkgo.label-filter="${LABELS:-!long}" -ginkgo.timeout="$((minutes - 1))m"
 echo "> ${tests} took $(( (SECONDS - started + 30) / 60 )) minutes ($(( SECONDS - started )) seconds)"

@@ -7,12 +7,14 @@ package scale_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
@@ -41,7 +43,9 @@ const (
 	costWarmUp, costWindow = 20 * time.Second, time.Minute
 )
 
-var _ = DescribeTable("Capacity", Label("capacity"), Serial, func(ctx SpecContext, replicas int) {
+// The cost comes first, and the credentials last: this leaves overloaded collectors and many series behind, those many namespaces that are being
+// deleted.
+var _ = DescribeTable("Capacity", Label("capacity"), Serial, SpecPriority(1), func(ctx SpecContext, replicas int) {
 	setReplicas(ctx, replicas)
 	DeferCleanup(func(ctx SpecContext) { Expect(ls.EnableGarden(ctx)).To(Succeed()) })
 
@@ -50,8 +54,10 @@ var _ = DescribeTable("Capacity", Label("capacity"), Serial, func(ctx SpecContex
 	c := course{replicas: replicas}
 	for c.ended == "" && load.count < maxSeeds {
 		load.add(step)
+		// Until each of them has sent something.
+		wait(ctx, sendInterval)
 		var p point
-		if p, c.ended = load.observe(ctx, stepInterval); c.ended == "" {
+		if p, c.ended = load.observe(ctx, stepInterval-sendInterval); c.ended == "" {
 			c.points = append(c.points, p)
 		}
 	}
@@ -66,15 +72,16 @@ var _ = DescribeTable("Capacity", Label("capacity"), Serial, func(ctx SpecContex
 	Entry("of two collectors of the fan-out", 2),
 )
 
-var _ = DescribeTable("Cost", Label("capacity"), Serial, func(ctx SpecContext, seeds int) {
+var _ = DescribeTable("Cost", Label("capacity"), Serial, SpecPriority(2), func(ctx SpecContext, seeds int) {
 	setReplicas(ctx, 2)
+	DeferCleanup(func(ctx SpecContext) { Expect(ls.EnableGarden(ctx)).To(Succeed()) })
 	load := newLoad(ctx, fmt.Sprintf("cost-%d", seeds), costSamples*int(sendInterval.Seconds())/seeds)
 	DeferCleanup(load.stop)
 	load.add(seeds)
-	_, ended := load.observe(ctx, costWarmUp)
-	Expect(ended).To(BeEmpty())
+	wait(ctx, costWarmUp)
 	p, ended := load.observe(ctx, costWindow)
 	Expect(ended).To(BeEmpty())
+	load.stop()
 
 	costs = append(costs, fmt.Sprintf("| %d | %d | %s |", seeds, load.series, p))
 	AddReportEntry(costs[len(costs)-1], ReportEntryVisibilityAlways)
@@ -115,30 +122,62 @@ func (l *load) observe(ctx context.Context, duration time.Duration) (point, stri
 	var (
 		started, before, sent = time.Now(), fanOutUsage(ctx), l.sent.Load()
 		lag                   time.Duration
+		missing               int
 	)
 	for end := started.Add(duration); time.Now().Before(end) && ctx.Err() == nil; wait(ctx, time.Second) {
-		if answer := l.refused.Load(); answer != nil {
-			return point{}, "answer " + *answer
+		if reason := l.refused.Load(); reason != nil {
+			return point{}, *reason
 		}
-		if lag = max(lag, l.lag(ctx)); lag > sendInterval+maxLag {
-			return point{}, fmt.Sprintf("lag of %s", lag.Round(time.Second))
+		var age time.Duration
+		age, missing = l.lag(ctx)
+		if lag = max(lag, age); lag > sendInterval+maxLag {
+			return point{}, fmt.Sprintf("samples %s old", lag.Round(time.Second))
 		}
 	}
+	if missing > 0 {
+		return point{}, fmt.Sprintf("no samples of %d seeds", missing)
+	}
 	after, samples, took := fanOutUsage(ctx), float64(l.sent.Load()-sent), time.Since(started).Seconds()
+	if !maps.Equal(before.started, after.started) {
+		return point{}, "a collector has been started again"
+	}
 	cpu := after.cpu - before.cpu
 	return point{seeds: l.count, samples: samples / took, cores: cpu / took, cpuPerSample: 1e6 * cpu / math.Max(samples, 1), memory: after.memory / (1 << 20), lag: lag.Seconds()}, ""
 }
 
-// setReplicas changes the number of collectors of the fan-out, and waits until there are so many.
+// setReplicas changes the number of collectors of the fan-out, and waits until there are so many, all of them new: memory and queues are not those of
+// what was before.
 func setReplicas(ctx context.Context, replicas int) {
 	GinkgoHelper()
+	Eventually(ctx, func(g Gomega) { g.Expect(queued(ctx, g)).To(BeZero(), "samples in the queues of the fan-out") }).Should(Succeed())
 	Expect(gardener.EnableGarden(ctx, ls.Runtime(), gardener.With(gardener.GardenProviderConfig(ls.ScrapeInterval, ls.HandOver), int64(replicas), "replicas"))).To(Succeed())
+	Eventually(ctx, func(g Gomega) { g.Expect(fanOutPods(ctx, g)).To(HaveLen(replicas)) }).Should(Succeed())
+	before := map[types.UID]bool{}
+	for _, pod := range fanOutPods(ctx, Default) {
+		before[pod.UID] = true
+		Expect(client.IgnoreNotFound(ls.Runtime().Delete(ctx, &pod))).To(Succeed())
+	}
 	Eventually(ctx, func(g Gomega) {
-		g.Expect(fanOutPods(ctx, g)).To(HaveLen(replicas))
-		for _, pod := range fanOutPods(ctx, g) {
+		pods := fanOutPods(ctx, g)
+		g.Expect(pods).To(HaveLen(replicas))
+		for _, pod := range pods {
+			g.Expect(before).NotTo(HaveKey(pod.UID))
 			g.Expect(pod.Status.Conditions).To(ContainElement(And(HaveField("Type", corev1.PodReady), HaveField("Status", corev1.ConditionTrue))))
 		}
 	}).Should(Succeed())
+}
+
+// queued is how many samples are in the queues of the fan-out.
+func queued(ctx context.Context, g Gomega) float64 {
+	total := 0.0
+	for _, pod := range fanOutPods(ctx, g) {
+		families, err := ls.PodMetrics(ctx, cluster.NameRuntime, pod.Name, collector.MetricsPort)
+		g.Expect(err).NotTo(HaveOccurred())
+		for _, metric := range families[collector.MetricQueueSize].GetMetric() {
+			total += metric.GetGauge().GetValue()
+		}
+	}
+	return total
 }
 
 func fanOutPods(ctx context.Context, g Gomega) []corev1.Pod {
@@ -151,32 +190,46 @@ func fanOutPods(ctx context.Context, g Gomega) []corev1.Pod {
 type usage struct {
 	// cpu is in seconds since the start, memory is the largest of a collector in bytes.
 	cpu, memory float64
+	// started says of each collector which it is: by pod, its identity and how often it was started again.
+	started map[string]string
 }
 
 func fanOutUsage(ctx context.Context) usage {
 	GinkgoHelper()
-	total := usage{}
+	total := usage{started: map[string]string{}}
 	for _, pod := range fanOutPods(ctx, Default) {
-		families, err := ls.PodMetrics(ctx, cluster.NameRuntime, pod.Name, collector.MetricsPort)
-		Expect(err).NotTo(HaveOccurred())
-		total.cpu += value(Default, families[collector.MetricCPU])
-		total.memory = max(total.memory, value(Default, families[collector.MetricMemory]))
+		for _, status := range pod.Status.ContainerStatuses {
+			total.started[pod.Name+"/"+status.Name] = fmt.Sprintf("%s, %d restarts", pod.UID, status.RestartCount)
+		}
+		// One that does not answer because it has just ended has been started again when it does.
+		var cpu, memory float64
+		Eventually(ctx, func(g Gomega) {
+			families, err := ls.PodMetrics(ctx, cluster.NameRuntime, pod.Name, collector.MetricsPort)
+			g.Expect(err).NotTo(HaveOccurred())
+			cpu, memory = value(g, families[collector.MetricCPU]), value(g, families[collector.MetricMemory])
+		}).Should(Succeed())
+		total.cpu, total.memory = total.cpu+cpu, max(total.memory, memory)
 	}
 	return total
 }
 
-// lag is how old the newest sample of a simulated seed is, of that for which it is oldest, in any replica of the garden Prometheus.
-func (l *load) lag(ctx context.Context) time.Duration {
+// lag is how old the newest sample of a simulated seed is, of that for which it is oldest, in any replica of the garden Prometheus, and of how many seeds
+// one of them has no samples, or none for as long as Prometheus looks back.
+func (l *load) lag(ctx context.Context) (time.Duration, int) {
 	GinkgoHelper()
-	var lag time.Duration
+	var (
+		lag     time.Duration
+		missing int
+	)
 	for _, replica := range landscape.GardenReplicas {
-		vector, err := ls.Prometheus(replica).Query(ctx, fmt.Sprintf(`time() - min({__name__=%q,%s=~"%s-.+"})`, loadTick, constants.LabelSeed, l.prefix))
+		vector, err := ls.Prometheus(replica).Query(ctx, fmt.Sprintf(`time() - {__name__=%q,%s=~"%s-.+"}`, loadTick, constants.LabelSeed, l.prefix))
 		Expect(err).NotTo(HaveOccurred())
 		for _, sample := range vector {
 			lag = max(lag, time.Duration(float64(sample.Value)*float64(time.Second)))
 		}
+		missing = max(missing, l.count-len(vector))
 	}
-	return lag
+	return lag, missing
 }
 
 func wait(ctx context.Context, duration time.Duration) {

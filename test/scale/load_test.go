@@ -10,9 +10,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,7 +62,7 @@ type load struct {
 	// series is how many samples each sends at a time.
 	series  int
 	encoder *zstd.Encoder
-	// sent is how many samples have been accepted, refused the first answer that was none.
+	// sent is how many samples have been accepted, refused is why the first request was not.
 	sent    atomic.Int64
 	refused atomic.Pointer[string]
 }
@@ -127,7 +130,8 @@ func (l *load) add(count int) {
 		token, err := credentials.Issue(l.key, name, time.Now(), time.Hour)
 		Expect(err).NotTo(HaveOccurred())
 		// Seeds do not scrape all at once.
-		offset := time.Duration(l.count) * (sendInterval / 7) % sendInterval
+		_, fraction := math.Modf(float64(l.count) * math.Phi)
+		offset := time.Duration(fraction * float64(sendInterval))
 		l.running.Go(func() { l.send(token, offset) })
 	}
 }
@@ -171,11 +175,15 @@ func (l *load) post(token string, data *metricspb.MetricsData) string {
 	request.Header.Set("Content-Encoding", "zstd")
 	response, err := l.client.Do(request)
 	if err != nil {
-		return "no answer"
+		return strings.ReplaceAll(err.Error(), "|", " ")
 	}
 	defer func() { _ = response.Body.Close() }()
+	// The connection is used again only if all has been read.
+	if _, err := io.Copy(io.Discard, response.Body); err != nil {
+		return strings.ReplaceAll(err.Error(), "|", " ")
+	}
 	if response.StatusCode != http.StatusOK {
-		return response.Status
+		return "answer " + response.Status
 	}
 	return ""
 }

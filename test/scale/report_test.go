@@ -9,9 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+
+	benchusage "github.com/gardener/gardener-extension-otel-federation/test/bench/usage"
 )
 
 const (
@@ -50,6 +53,9 @@ var _ = ReportAfterSuite("report", func(result Report) {
 
 func report() string {
 	var parts []string
+	if machine, err := benchusage.Proc.Machine(); err == nil {
+		parts = append(parts, fmt.Sprintf("Measured on %s with `make bench-scale`: %s.", time.Now().UTC().Format(time.DateOnly), machine))
+	}
 	if len(rows) > 0 {
 		parts = append(parts, table("Seeds | until all have credentials | requests to the virtual garden, per Seed | processor time | peak memory | reconciliation of a Seed p95 | "+
 			"of the Extension of class garden p95 | of class seed p95 | renewals of all, first to last | most renewals in a second", rows))
@@ -64,10 +70,8 @@ func report() string {
 		}
 		parts = append(parts, "The most seeds whose samples were in time:", table("collectors of the fan-out | simulated seeds | "+pointHeader+" | one step more", lines))
 	}
-	for _, c := range courses {
-		parts = append(parts, c.charts()...)
-	}
-	if len(parts) == 0 {
+	parts = append(parts, charts()...)
+	if len(rows)+len(costs)+len(courses) == 0 {
 		return ""
 	}
 	return strings.Join(parts, "\n\n") + "\n"
@@ -77,19 +81,35 @@ func table(header string, lines []string) string {
 	return "| " + header + " |\n" + strings.Repeat("|---", strings.Count(header, " | ")+1) + "|\n" + strings.Join(lines, "\n")
 }
 
-// charts are drawings of how the fan-out did while seeds were added, in Mermaid.
-func (c course) charts() []string {
-	chart := func(unit string, value func(point) float64) string {
-		var seeds, values []string
-		for _, p := range c.points {
-			seeds, values = append(seeds, fmt.Sprint(p.seeds)), append(values, fmt.Sprintf("%.2f", value(p)))
+// charts are drawings of how the fan-out did while seeds were added, in Mermaid. Those of the same unit have the same scale.
+func charts() []string {
+	var all []string
+	for _, one := range []struct {
+		unit  string
+		value func(point) float64
+	}{
+		{"processor time of the fan-out, cores", func(p point) float64 { return p.cores }},
+		{"memory of a collector, MiB", func(p point) float64 { return p.memory }},
+		{"age of the newest sample, s", func(p point) float64 { return p.lag }},
+	} {
+		highest := 0.0
+		for _, c := range courses {
+			for _, p := range c.points {
+				highest = max(highest, one.value(p))
+			}
 		}
-		return fmt.Sprintf("```mermaid\nxychart-beta\n  x-axis \"simulated seeds of %d samples per second, collectors of the fan-out: %d\" [%s]\n  y-axis \"%s\"\n  line [%s]\n```",
-			seriesPerSeed/int(sendInterval.Seconds()), c.replicas, strings.Join(seeds, ", "), unit, strings.Join(values, ", "))
+		for _, c := range courses {
+			// A line needs two points.
+			if len(c.points) < 2 {
+				continue
+			}
+			var seeds, values []string
+			for _, p := range c.points {
+				seeds, values = append(seeds, fmt.Sprint(p.seeds)), append(values, fmt.Sprintf("%.2f", one.value(p)))
+			}
+			all = append(all, fmt.Sprintf("```mermaid\nxychart-beta\n  x-axis \"simulated seeds of %d samples per second, collectors of the fan-out: %d\" [%s]\n  y-axis \"%s\" 0 --> %.2f\n  line [%s]\n```",
+				seriesPerSeed/int(sendInterval.Seconds()), c.replicas, strings.Join(seeds, ", "), one.unit, highest, strings.Join(values, ", ")))
+		}
 	}
-	return []string{
-		chart("processor time of the fan-out, cores", func(p point) float64 { return p.cores }),
-		chart("memory of a collector, MiB", func(p point) float64 { return p.memory }),
-		chart("age of the newest sample, s", func(p point) float64 { return p.lag }),
-	}
+	return all
 }
