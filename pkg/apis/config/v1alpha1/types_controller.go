@@ -18,8 +18,8 @@ import (
 type ControllerConfiguration struct {
 	metav1.TypeMeta `json:",inline"`
 
-	// ClientConnection configures the connection to the API server of the cluster that the extension runs in: `kubeconfig`
-	// (a path), `acceptContentTypes`, `contentType`, `qps` (requests per second) and `burst` (requests).
+	// ClientConnection configures the connection to the API server of the cluster that the extension runs in:
+	// `acceptContentTypes`, `contentType`, `qps` (requests per second) and `burst` (requests). `kubeconfig` has no effect, the flag is used.
 	// Default: qps 100, burst 130, the rest is left to the client.
 	// +optional
 	ClientConnection *componentbaseconfigv1alpha1.ClientConnectionConfiguration `json:"clientConnection,omitempty"`

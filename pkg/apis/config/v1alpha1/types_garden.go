@@ -26,7 +26,7 @@ type GardenFederationConfig struct {
 	Replicas *int32 `json:"replicas,omitempty"`
 	// Resources are the resource requests and limits of each fan-out collector. Accepted resources: `cpu`, `memory`,
 	// `ephemeral-storage`; claims are not accepted.
-	// Default: chosen by the extension.
+	// Default: requests of 100m CPU and 300Mi memory, a limit of 2Gi memory.
 	// +optional
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 	// Queue configures the queues of samples that a garden Prometheus has not accepted yet. Each fan-out collector has one per
@@ -90,8 +90,7 @@ type HandOverConfiguration struct {
 	// +optional
 	Mode HandOverMode `json:"mode,omitempty"`
 	// FreshFor is how long a seed's push must have been fresh without interruption before the seed is no longer pulled, as a
-	// duration in whole milliseconds, not less than returnAfter: for so long the last samples of a collector that has ended are
-	// taken for fresh.
+	// duration in whole milliseconds, not less than returnAfter: a collector that has just ended looks fresh for so long.
 	// Default: 5m.
 	// +optional
 	FreshFor *metav1.Duration `json:"freshFor,omitempty"`

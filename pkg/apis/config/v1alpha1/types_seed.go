@@ -41,7 +41,7 @@ type SeedFederationConfig struct {
 	Queue QueueConfiguration `json:"queue,omitzero"`
 	// Resources are the resource requests and limits of the collector. Accepted resources: `cpu`, `memory`,
 	// `ephemeral-storage`; claims are not accepted.
-	// Default: chosen by the extension.
+	// Default: requests of 50m CPU and 300Mi memory, a limit of 1Gi memory.
 	// +optional
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 	// DebugExporter tells whether the collector also writes a summary of what it forwards to its log.
@@ -74,7 +74,7 @@ type GardenEndpoint struct {
 	// TokenSecretRef names the Secret in the namespace `garden` of the seed whose key `token` holds the bearer token.
 	TokenSecretRef corev1.LocalObjectReference `json:"tokenSecretRef"`
 	// Instance is the value of the label `instance` under which the garden knows the seed's aggregate Prometheus.
-	// Default: the one that Gardener's own federation would use.
+	// Default: `prometheus-aggregate`, which Gardener's own federation uses in the runtime cluster; in any other seed it is `p-seed.<ingress domain of the seed>`.
 	// +optional
 	Instance *string `json:"instance,omitempty"`
 	// PlainHTTP tells whether the endpoint may have the scheme `http`, if it is a Service of the cluster: its host must be of the form

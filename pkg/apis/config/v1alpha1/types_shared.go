@@ -10,8 +10,8 @@ import (
 
 // QueueConfiguration configures the queue in which a collector keeps samples that it cannot deliver at once.
 type QueueConfiguration struct {
-	// Capacity is the number of samples that the queue holds before further samples are refused and counted as lost.
-	// It must be at least 1.
+	// Capacity is the number of samples that the queue holds before further samples are refused and counted. A seed loses them; what the
+	// garden refuses its seeds keep and send again. It must be at least 1.
 	// Default: 8400000 for a seed (two hours of 70,000 samples per minute), 168000000 for the garden (the same of 20 seeds).
 	// +optional
 	Capacity *int64 `json:"capacity,omitempty"`
