@@ -93,7 +93,9 @@ var _ = Describe("Federation", Ordered, func() {
 	})
 
 	It("keeps to what runs if a providerConfig is bad, and says which field is", func() {
-		restoreUnless(&restored, func(ctx context.Context) error { return errors.Join(ls.EnableSeed(ctx, seedOther), ls.EnableGarden(ctx)) })
+		restoreUnless(&restored, func(ctx context.Context) error {
+			return errors.Join(ls.EnableSeed(ctx, seedOther), ls.EnableGarden(ctx))
+		})
 		seedBefore, gardenBefore := workloadOf(ctx, ls.Seed(seedOther), constants.SeedCollectorName), workloadOf(ctx, ls.Runtime(), constants.GardenCollectorName)
 
 		Expect(gardener.EnableSeed(ctx, ls.VirtualGarden(), ls.Seed(seedOther), seedOther, rawConfig("SeedFederationConfig", `"scrape":{"interval":"5s","timeout":"10s"}`))).To(Succeed())

@@ -132,6 +132,8 @@ func managerOptions(opts *options) manager.Options {
 	mgrOpts.Scheme = common.Scheme
 	mgrOpts.Client = common.Client
 	mgrOpts.Cache = common.Cache
+	// The process ends with the manager, so the next leader need not wait until the lease of this one has expired.
+	mgrOpts.LeaderElectionReleaseOnCancel = true
 	return mgrOpts
 }
 
