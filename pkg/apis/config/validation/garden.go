@@ -102,7 +102,7 @@ func validateHandOver(handOver *config.HandOverConfiguration, fldPath *field.Pat
 	allErrs = append(allErrs, validateDuration(handOver.FreshFor, time.Millisecond, time.Millisecond, fldPath.Child("freshFor"))...)
 	allErrs = append(allErrs, validateDuration(handOver.ReturnAfter, time.Millisecond, time.Millisecond, fldPath.Child("returnAfter"))...)
 	if handOver.FreshFor != nil && handOver.ReturnAfter != nil && handOver.FreshFor.Duration > 0 && handOver.FreshFor.Duration < handOver.ReturnAfter.Duration {
-		allErrs = append(allErrs, field.Invalid(fldPath.Child("freshFor"), handOver.FreshFor.Duration.String(), "must not be less than returnAfter, for which the last samples of a collector that has ended are taken for fresh"))
+		allErrs = append(allErrs, field.Invalid(fldPath.Child("freshFor"), handOver.FreshFor.Duration.String(), "must not be less than returnAfter, because a collector that has just ended looks fresh for so long"))
 	}
 
 	return allErrs
