@@ -7,11 +7,11 @@ package bench
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/gardener/gardener-extension-otel-federation/test/landscape/corpus"
+	"github.com/gardener/gardener-extension-otel-federation/test/utils/document"
 )
 
 // Document is what is written about measurements.
@@ -33,23 +33,9 @@ type Document struct {
 
 // WriteFile replaces what is between the markers in a file of Markdown.
 func (d *Document) WriteFile(path string) error {
-	data, err := os.ReadFile(path) // #nosec G304 -- The user names the file.
-	if err != nil {
-		return fmt.Errorf("failed to read the document: %w", err)
-	}
-	beginMarker, endMarker := fmt.Sprintf("<!-- Begin of what `make %s` writes. -->", d.Target), fmt.Sprintf("<!-- End of what `make %s` writes. -->", d.Target)
-	before, rest, ok := strings.Cut(string(data), beginMarker)
-	_, after, found := strings.Cut(rest, endMarker)
-	if !ok || !found {
-		return fmt.Errorf("%s has no lines %q and %q, between which the results are written", path, beginMarker, endMarker)
-	}
-
 	var text strings.Builder
 	d.Write(&text)
-	if err := os.WriteFile(path, []byte(before+beginMarker+"\n\n"+text.String()+"\n"+endMarker+after), 0o600); err != nil { // #nosec G703 -- The user names the file.
-		return fmt.Errorf("failed to write the document: %w", err)
-	}
-	return nil
+	return document.Replace(path, "`make "+d.Target+"`", text.String())
 }
 
 // Write writes the report as Markdown.

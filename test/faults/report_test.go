@@ -13,9 +13,9 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-)
 
-const reliabilityDocument = "../../docs/reliability.md"
+	"github.com/gardener/gardener-extension-otel-federation/test/utils/document"
+)
 
 // row is what became of the samples in one fault.
 type row struct {
@@ -61,12 +61,5 @@ func writeReport(result Report, name, text string) {
 		return
 	}
 
-	begin, end := fmt.Sprintf("<!-- written by make test-faults (%s): begin -->\n", name), fmt.Sprintf("<!-- written by make test-faults (%s): end -->\n", name)
-	document, err := os.ReadFile(reliabilityDocument)
-	Expect(err).NotTo(HaveOccurred())
-	before, rest, found := strings.Cut(string(document), begin)
-	Expect(found).To(BeTrue(), "%s has no place for the report %s", reliabilityDocument, name)
-	_, after, found := strings.Cut(rest, end)
-	Expect(found).To(BeTrue(), "the place for the report %s in %s has no end", name, reliabilityDocument)
-	Expect(os.WriteFile(reliabilityDocument, []byte(before+begin+"\n"+text+"\n"+end+after), 0o600)).To(Succeed())
+	Expect(document.Replace("../../docs/reliability.md", "`make test-faults` ("+name+")", text)).To(Succeed())
 }

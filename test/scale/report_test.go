@@ -15,13 +15,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	benchusage "github.com/gardener/gardener-extension-otel-federation/test/bench/usage"
-)
-
-const (
-	document = "../../docs/benchmarks.md"
-
-	beginReport = "<!-- Begin of what `make bench-scale` writes. -->\n"
-	endReport   = "<!-- End of what `make bench-scale` writes. -->\n"
+	"github.com/gardener/gardener-extension-otel-federation/test/utils/document"
 )
 
 // What has been measured: lines of the report's tables, and how the fan-out did while seeds were added.
@@ -42,13 +36,7 @@ var _ = ReportAfterSuite("report", func(result Report) {
 		return
 	}
 
-	data, err := os.ReadFile(document)
-	Expect(err).NotTo(HaveOccurred())
-	before, rest, found := strings.Cut(string(data), beginReport)
-	Expect(found).To(BeTrue(), "%s has no place for the report", document)
-	_, after, found := strings.Cut(rest, endReport)
-	Expect(found).To(BeTrue(), "the place for the report in %s has no end", document)
-	Expect(os.WriteFile(document, []byte(before+beginReport+"\n"+text+"\n"+endReport+after), 0o600)).To(Succeed())
+	Expect(document.Replace("../../docs/benchmarks.md", "`make bench-scale`", text)).To(Succeed())
 })
 
 func report() string {

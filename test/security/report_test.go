@@ -13,13 +13,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-)
 
-const (
-	securityDocument = "../../docs/security.md"
-
-	beginReport = "<!-- written by make test-security: begin -->\n"
-	endReport   = "<!-- written by make test-security: end -->\n"
+	"github.com/gardener/gardener-extension-otel-federation/test/utils/document"
 )
 
 // section is a table of the report.
@@ -104,11 +99,5 @@ var _ = ReportAfterSuite("report", func(result Report) {
 		return
 	}
 
-	document, err := os.ReadFile(securityDocument)
-	Expect(err).NotTo(HaveOccurred())
-	before, rest, found := strings.Cut(string(document), beginReport)
-	Expect(found).To(BeTrue(), "%s has no place for the report", securityDocument)
-	_, after, found := strings.Cut(rest, endReport)
-	Expect(found).To(BeTrue(), "the place for the report in %s has no end", securityDocument)
-	Expect(os.WriteFile(securityDocument, []byte(before+beginReport+"\n"+text+"\n"+endReport+after), 0o600)).To(Succeed())
+	Expect(document.Replace("../../docs/security.md", "`make test-security`", text)).To(Succeed())
 })
