@@ -82,9 +82,10 @@ var _ = Describe("Privileges", func() {
 				{"delete", "pods", nsGarden, constants.SeedCollectorName + "-collector-0"},
 				// Broad, for the reasons that the chart gives. docs/security.md says what follows from that.
 				{"get", "secrets", nsGarden, "any"},
-				{"deletecollection", "persistentvolumeclaims", nsGarden, ""},
 			}, append(append([]permission{
 				{"list,watch,deletecollection", "secrets", nsGarden, ""},
+				{"delete,patch", "persistentvolumeclaims", nsGarden, "prometheus-db-prometheus-aggregate-0"},
+				{"deletecollection", "persistentvolumeclaims", nsGarden, ""},
 				{"get,list", "secrets", "", ""},
 				{"get,list", "secrets", "kube-system", ""},
 				{"get,list", "secrets", "shoot--foo--bar", ""},

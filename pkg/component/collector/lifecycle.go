@@ -66,8 +66,15 @@ func WaitCleanup(ctx context.Context, c client.Client, namespace, name string) e
 		return err
 	}
 
-	if err := c.DeleteAllOf(timeoutCtx, &corev1.PersistentVolumeClaim{}, client.InNamespace(namespace), client.MatchingLabels{v1beta1constants.LabelApp: name}); err != nil {
-		return fmt.Errorf("failed to delete the PersistentVolumeClaims of %s in namespace %s: %w", name, namespace, err)
+	// One by one: permission to delete collections could not be limited to these.
+	claims := &corev1.PersistentVolumeClaimList{}
+	if err := c.List(timeoutCtx, claims, client.InNamespace(namespace), client.MatchingLabels{v1beta1constants.LabelApp: name}); err != nil {
+		return fmt.Errorf("failed to list the PersistentVolumeClaims of %s in namespace %s: %w", name, namespace, err)
+	}
+	for i := range claims.Items {
+		if err := client.IgnoreNotFound(c.Delete(timeoutCtx, &claims.Items[i])); err != nil {
+			return fmt.Errorf("failed to delete PersistentVolumeClaim %s: %w", client.ObjectKeyFromObject(&claims.Items[i]), err)
+		}
 	}
 
 	return waitUntilNoneIsLeft(timeoutCtx, c, namespace, name, "does a pod still use it?", &corev1.PersistentVolumeClaimList{})

@@ -50,7 +50,7 @@ func (g *gardenCollector) deleteAbandonedClaims(ctx context.Context, sets map[st
 			slices.ContainsFunc(collectors, func(obj *otelv1beta1.OpenTelemetryCollector) bool { return obj.Name == owner }) {
 			continue
 		}
-		if err := g.client.DeleteAllOf(ctx, &corev1.PersistentVolumeClaim{}, client.InNamespace(g.namespace), client.MatchingLabels{v1beta1constants.LabelApp: name, collector.LabelInstance: owner}); err != nil {
+		if err := client.IgnoreNotFound(g.client.Delete(ctx, &claim)); err != nil {
 			return fmt.Errorf("failed to delete PersistentVolumeClaim %s/%s: %w", g.namespace, claim.Name, err)
 		}
 	}
