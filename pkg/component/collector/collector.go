@@ -153,13 +153,20 @@ func New(values Values) *otelv1beta1.OpenTelemetryCollector {
 					Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 				},
 			},
-			Config: values.Config,
+			StartupProbe: startupProbe(),
+			Config:       values.Config,
 		},
 	}
 
 	addQueueVolume(&obj.Spec, values.Name, values.Queue)
 	addQueueCheck(&obj.Spec, values.CheckQueueImage, values.Queue)
 	return obj
+}
+
+// startupProbe gives a collector an hour to start. The one that the operator makes of the health check would have Kubernetes end the collector after half
+// a minute, but it is not healthy before it has opened the files of its queues, and these may have many gigabytes.
+func startupProbe() *otelv1beta1.Probe {
+	return &otelv1beta1.Probe{PeriodSeconds: new(int32(2)), FailureThreshold: new(int32(1800))}
 }
 
 // environment limits the memory of the Go runtime to a part of the container's memory. The operator would take all of it, and then the

@@ -49,8 +49,8 @@ func fileStorage() map[string]any {
 		"create_directory": true,
 		"recreate":         true,
 		"compaction": map[string]any{
-			"directory":  queueDirectory,
-			"on_start":   true,
+			"directory": queueDirectory,
+			// Not on_start: a collector would copy the whole backlog before it does anything else.
 			"on_rebound": true,
 			// A run that was killed in the middle of a compaction leaves its copy behind.
 			"cleanup_on_start": true,

@@ -152,7 +152,6 @@ func expectFileStorage(obj *otelv1beta1.OpenTelemetryCollector, sendingQueues []
 		"recreate":         true,
 		"compaction": map[string]any{
 			"directory":        "/var/lib/otelcol",
-			"on_start":         true,
 			"on_rebound":       true,
 			"cleanup_on_start": true,
 		},

@@ -48,6 +48,7 @@ func OpenTelemetryCollector(name, component, image string) *otelv1beta1.OpenTele
 			Mode:            "statefulset",
 			UpgradeStrategy: "none",
 			NetworkPolicy:   otelv1beta1.NetworkPolicy{Enabled: new(false)},
+			StartupProbe:    &otelv1beta1.Probe{PeriodSeconds: new(int32(2)), FailureThreshold: new(int32(1800))},
 			Observability: otelv1beta1.ObservabilitySpec{
 				Metrics: otelv1beta1.MetricsConfigSpec{DisablePrometheusAnnotations: true},
 			},
