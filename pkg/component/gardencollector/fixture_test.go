@@ -85,12 +85,14 @@ func expectedCollector(collectorName string) *otelv1beta1.OpenTelemetryCollector
 		}},
 	}}
 	obj.Spec.VolumeMounts = []corev1.VolumeMount{{Name: "jwks", MountPath: "/etc/otel-federation/jwks", ReadOnly: true}}
-	obj.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{
-		MaxSkew:           1,
-		TopologyKey:       "kubernetes.io/hostname",
-		WhenUnsatisfiable: "ScheduleAnyway",
-		LabelSelector:     &metav1.LabelSelector{MatchLabels: collectortest.PodSelector(name)},
-	}}
+	for _, key := range []string{"topology.kubernetes.io/zone", "kubernetes.io/hostname"} {
+		obj.Spec.TopologySpreadConstraints = append(obj.Spec.TopologySpreadConstraints, corev1.TopologySpreadConstraint{
+			MaxSkew:           1,
+			TopologyKey:       key,
+			WhenUnsatisfiable: "ScheduleAnyway",
+			LabelSelector:     &metav1.LabelSelector{MatchLabels: collectortest.PodSelector(name)},
+		})
+	}
 	obj.Spec.Config = expectedConfig()
 	return obj
 }

@@ -238,12 +238,15 @@ func (g *gardenCollector) openTelemetryCollector(replica int32) *otelv1beta1.Ope
 		Config:       g.config(),
 	})
 
-	obj.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{
-		MaxSkew:           1,
-		TopologyKey:       corev1.LabelHostname,
-		WhenUnsatisfiable: corev1.ScheduleAnyway,
-		LabelSelector:     &metav1.LabelSelector{MatchLabels: collector.PodLabels(name)},
-	}}
+	// Their volumes keep them in the zone that they are scheduled to first.
+	for _, key := range []string{corev1.LabelTopologyZone, corev1.LabelHostname} {
+		obj.Spec.TopologySpreadConstraints = append(obj.Spec.TopologySpreadConstraints, corev1.TopologySpreadConstraint{
+			MaxSkew:           1,
+			TopologyKey:       key,
+			WhenUnsatisfiable: corev1.ScheduleAnyway,
+			LabelSelector:     &metav1.LabelSelector{MatchLabels: collector.PodLabels(name)},
+		})
+	}
 
 	addChecksum(obj, g.values.JWKS)
 	return obj
