@@ -76,8 +76,7 @@ func (s *seedCollector) config() otelv1beta1.Config {
 func (s *seedCollector) receiver() map[string]any {
 	selectors := make([]any, 0, len(s.values.Selectors))
 	for _, selector := range s.values.Selectors {
-		// The collector expands `$` in its configuration.
-		selectors = append(selectors, strings.ReplaceAll(selector, "$", "$$"))
+		selectors = append(selectors, literal(selector))
 	}
 
 	relabelConfigs := metricRelabelConfigs()
@@ -98,11 +97,16 @@ func (s *seedCollector) receiver() map[string]any {
 				"metric_relabel_configs": relabelConfigs,
 				"static_configs": []any{map[string]any{
 					"targets": []any{aggregateTarget},
-					"labels":  map[string]any{labelInstance: s.values.Destination.Instance},
+					"labels":  map[string]any{labelInstance: literal(s.values.Destination.Instance)},
 				}},
 			}},
 		},
 	}
+}
+
+// literal keeps the collector from expanding what looks like a variable in its configuration.
+func literal(text string) string {
+	return strings.ReplaceAll(text, "$", "$$")
 }
 
 // resourceProcessor gives series their labels `otel_scope_*` back, and strips the resources. The shared resources lose their

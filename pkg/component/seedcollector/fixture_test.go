@@ -265,6 +265,13 @@ func variants() []variant {
 				scrapeConfigOf(obj)["params"] = map[string]any{"match[]": []any{`{__name__=~"^foo$$",bar=~"$${HOME}"}`}}
 			},
 		},
+		{
+			name:   "an instance with a dollar",
+			values: func(v *Values) { v.Destination.Instance = "${HOME}" },
+			expect: func(obj *otelv1beta1.OpenTelemetryCollector) {
+				scrapeConfigOf(obj)["static_configs"].([]any)[0].(map[string]any)["labels"].(map[string]any)["instance"] = "$${HOME}"
+			},
+		},
 	}
 
 	for _, queue := range collectortest.QueueVariants(capacity) {
