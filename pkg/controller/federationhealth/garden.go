@@ -88,15 +88,11 @@ func (r *GardenReconciler) Reconcile(ctx context.Context, _ reconcile.Request) (
 		now      = r.Clock.Now()
 		reporter = &reporter{client: r.Client, clock: r.Clock, recorder: r.Recorder}
 	)
-	federation, err := r.federation(ctx, now, ex)
-	if err != nil {
-		return reconcile.Result{}, err
-	}
-	tokens, err := r.credentials(ctx, now)
-	if err != nil {
-		return reconcile.Result{}, err
-	}
+	// A verdict that cannot be made is empty, and changes nothing.
+	federation, federationErr := r.federation(ctx, now, ex)
+	tokens, tokensErr := r.credentials(ctx, now)
 	if err := errors.Join(
+		federationErr, tokensErr,
 		reporter.report(ctx, ex, conditions.TypeFederationHealthy, federation),
 		reporter.report(ctx, ex, conditions.TypeCredentialsValid, tokens),
 	); err != nil {

@@ -19,6 +19,7 @@ import (
 	testclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	fakeclient "sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
@@ -171,6 +172,17 @@ var _ = Describe("GardenReconciler", func() {
 		pass(ctx, clock, reconciler, 10*time.Second, nothing)
 		Expect(tokens()).To(be("Unknown", "VirtualGardenUnreachable", Not(BeEmpty())))
 		Expect(federation().Status).To(Equal(gardencorev1beta1.ConditionTrue))
+	})
+
+	It("should say how the samples are though the tokens cannot be judged", func() {
+		pass(ctx, clock, reconciler, 3*time.Minute, nothing)
+		configMap.Data = nil
+		Expect(c.Update(ctx, configMap)).To(Succeed())
+		plays[0].failed = 12
+		_, err := reconciler.Reconcile(ctx, reconcile.Request{})
+		Expect(err).To(MatchError(ContainSubstring("ConfigMap garden/otel-federation-issuer")))
+		Expect(federation()).To(be("False", "SomeSamplesDropped", HavePrefix("12 samples")))
+		Expect(tokens().Status).To(Equal(gardencorev1beta1.ConditionTrue))
 	})
 
 	It("should say what is waited for before credentials are issued", func() {

@@ -51,7 +51,7 @@ func (a *actuator) observe(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if exists && !receiver.Enabled(prometheus, 0) {
+	if exists && !receiver.Enabled(prometheus, 0) && compatibility.CheckPrometheus(prometheus) == nil {
 		// It is touched until the webhook, which may not have been registered yet, has changed it.
 		seen = append(seen, a.clock.Now())
 	}

@@ -123,6 +123,16 @@ var _ = Describe("What is looked at regularly", func() {
 		}),
 	)
 
+	It("should not change with the time while the receiver of a Prometheus that is too old cannot be enabled", func() {
+		prometheus.Spec.Version, prometheus.Spec.EnableOTLPReceiver = "3.3.0", nil
+		Expect(c.Update(ctx, prometheus)).To(Succeed())
+		Expect(c.Get(ctx, client.ObjectKeyFromObject(ex), ex)).To(Succeed())
+		Expect(a.Reconcile(ctx, logr.Discard(), ex)).To(Succeed())
+		before := seen()
+		clock.Step(time.Minute)
+		Expect(seen()).To(Equal(before))
+	})
+
 	It("should say what cannot be read", func() {
 		c = interceptor.NewClient(c.(client.WithWatch), interceptor.Funcs{
 			List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
