@@ -22,8 +22,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/client-go/rest"
-	componentbaseconfigv1alpha1 "k8s.io/component-base/config/v1alpha1"
 	"k8s.io/component-base/version/verflag"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -90,7 +88,7 @@ func run(ctx context.Context, opts *options) error {
 	}
 
 	restConfig := opts.rest.Completed().Config
-	applyClientConnection(restConfig, opts.config.config.ClientConnection)
+	kubernetes.ApplyClientConnectionConfigurationToRESTConfig(opts.config.config.ClientConnection, restConfig)
 
 	mgr, err := manager.New(restConfig, managerOptions(opts))
 	if err != nil {
@@ -165,16 +163,6 @@ func ManagerOptions() manager.Options {
 			},
 		},
 	}
-}
-
-func applyClientConnection(restConfig *rest.Config, clientConnection *componentbaseconfigv1alpha1.ClientConnectionConfiguration) {
-	if clientConnection == nil {
-		return
-	}
-	restConfig.AcceptContentTypes = clientConnection.AcceptContentTypes
-	restConfig.ContentType = clientConnection.ContentType
-	restConfig.QPS = clientConnection.QPS
-	restConfig.Burst = int(clientConnection.Burst)
 }
 
 func addGardenControllers(ctx context.Context, mgr manager.Manager, opts *options) error {

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -96,6 +97,8 @@ func AddToManagerWithOptions(_ context.Context, mgr manager.Manager, opts AddOpt
 	)
 
 	opts.Controller.MaxConcurrentReconciles = 1
+	// The process would end with this controller, and others do not need the virtual garden: this one waits until it can be reached.
+	opts.Controller.CacheSyncTimeout = 365 * 24 * time.Hour
 	opts.Controller.Reconciler = &Reconciler{
 		GardenReader: opts.GardenCluster.GetClient(),
 		SeedClient:   mgr.GetClient(),

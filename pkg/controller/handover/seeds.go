@@ -7,6 +7,7 @@ package handover
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -150,6 +151,7 @@ func (r *Reconciler) acknowledge(ctx context.Context, now time.Time, states []co
 		return nil
 	}
 
+	var errs []error
 	for i, s := range r.seeds {
 		if !s.isLeaving() || s.lease.Annotations[constants.AnnotationPulledSince] != "" || r.mustStay(now, &s, states[i].State) {
 			continue
@@ -158,10 +160,10 @@ func (r *Reconciler) acknowledge(ctx context.Context, now time.Time, states []co
 		lease := s.lease.DeepCopy()
 		metav1.SetMetaDataAnnotation(&lease.ObjectMeta, constants.AnnotationPulledSince, now.UTC().Format(time.RFC3339))
 		if err := virtualGarden.Patch(ctx, lease, patch); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("failed to tell seed %s by Lease %s in the virtual garden that it may stop pushing: %w", s.name, client.ObjectKeyFromObject(lease), err)
+			errs = append(errs, fmt.Errorf("failed to tell seed %s by Lease %s in the virtual garden that it may stop pushing: %w", s.name, client.ObjectKeyFromObject(lease), err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (r *Reconciler) mustStay(now time.Time, s *seed, state configv1alpha1.SeedFederationState) bool {

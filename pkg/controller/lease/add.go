@@ -77,6 +77,8 @@ func AddToManagerWithOptions(_ context.Context, mgr manager.Manager, opts AddOpt
 	)
 
 	opts.Controller.MaxConcurrentReconciles = 1
+	// The process would end with this controller, and others do not need the virtual garden: this one waits until it can be reached.
+	opts.Controller.CacheSyncTimeout = 365 * 24 * time.Hour
 	if opts.Controller.RateLimiter == nil {
 		// The default's longest delay, a quarter of an hour, is longer than a seed that leaves waits for its answer.
 		opts.Controller.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, RenewInterval)
