@@ -168,7 +168,7 @@ bench: ## Measure push, pull and other ways side by side and write docs/benchmar
 
 .PHONY: bench-soak
 bench-soak: SERIES = 70000
-bench-soak: ## Watch the memory for an hour, cut the WAN for half an hour, and write docs/benchmarks.md (takes two hours).
+bench-soak: ## Watch the memory for an hour, cut the WAN for half an hour, and write docs/benchmarks.md (takes 95 minutes).
 	@bash hack/bench.sh "$(SERIES)" 4 "$(BENCH_OUTPUT)" --target bench-soak --command "make bench-soak" --ways extension --together 2 --latency-scrapes 0 --soak 1h --outage 30m $(BENCH_FLAGS)
 
 .PHONY: bench-scale

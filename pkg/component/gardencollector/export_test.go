@@ -10,8 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// AddChecksum annotates the pods of a collector with a checksum over all that they are made of.
-var AddChecksum = addChecksum
+// AddChecksums annotates the pods of a collector with checksums over what they are made of.
+var AddChecksums = addChecksums
 
 // PrometheusRule returns the rules for the given values.
 func PrometheusRule(namespace string, values Values) *monitoringv1.PrometheusRule {

@@ -65,7 +65,7 @@ func ingress() *Ingress {
 	}
 }
 
-// expectedCollector is the collector of the given name for the default values, but for the checksum that withChecksum adds.
+// expectedCollector is the collector of the given name for the default values, but for the checksum that withChecksums adds.
 func expectedCollector(collectorName string) *otelv1beta1.OpenTelemetryCollector {
 	obj := collectortest.OpenTelemetryCollector(collectorName, name, image)
 	obj.Labels["networking.gardener.cloud/to-dns"] = "allowed"
@@ -97,9 +97,9 @@ func expectedCollector(collectorName string) *otelv1beta1.OpenTelemetryCollector
 	return obj
 }
 
-// withChecksum adds the checksum that a finished collector has.
-func withChecksum(obj *otelv1beta1.OpenTelemetryCollector) *otelv1beta1.OpenTelemetryCollector {
-	AddChecksum(obj, []byte(jwks))
+// withChecksums adds the checksums that a finished collector has.
+func withChecksums(obj *otelv1beta1.OpenTelemetryCollector, values Values) *otelv1beta1.OpenTelemetryCollector {
+	AddChecksums(obj, values)
 	return obj.DeepCopy()
 }
 

@@ -96,6 +96,8 @@ type Values struct {
 	DrainedCollectors []string
 	// JWKS is the set of public keys that verify the seeds' tokens.
 	JWKS []byte
+	// AwayForLong says that collectors are not ready, and that each of these has not been for so long that what is urgent must not wait for it.
+	AwayForLong bool
 	// DeniedSeeds are the names of the seeds whose samples are dropped.
 	DeniedSeeds []string
 	// Shadow stores what the seeds push under names of its own, for comparison with what is pulled.
@@ -150,7 +152,7 @@ func (g *gardenCollector) Deploy(ctx context.Context) error {
 		collectors = append(collectors, obj)
 		objects = append(objects, obj, g.vpa(i))
 	}
-	rollOneByOne(sets, collectors)
+	rollOneByOne(sets, collectors, g.values.AwayForLong)
 
 	if g.values.Ingress != nil {
 		ingressObjects, err := g.ingressObjects()
@@ -248,7 +250,7 @@ func (g *gardenCollector) openTelemetryCollector(replica int32) *otelv1beta1.Ope
 		})
 	}
 
-	addChecksum(obj, g.values.JWKS)
+	addChecksums(obj, g.values)
 	return obj
 }
 

@@ -78,8 +78,8 @@ var _ = Describe("GardenCollector", func() {
 
 		objects := func() []client.Object {
 			return []client.Object{
-				withChecksum(expectedCollector(first)),
-				withChecksum(expectedCollector(second)),
+				withChecksums(expectedCollector(first), values),
+				withChecksums(expectedCollector(second), values),
 				dashboard(),
 				PrometheusRule(collectortest.Namespace, values),
 				expectedJWKS(),
@@ -110,7 +110,7 @@ var _ = Describe("GardenCollector", func() {
 		It("should deploy one collector if one is enough", func() {
 			values.Replicas = 1
 			Expect(deploy()).To(consistOf(
-				withChecksum(expectedCollector(first)),
+				withChecksums(expectedCollector(first), values),
 				dashboard(),
 				PrometheusRule(collectortest.Namespace, values),
 				expectedJWKS(),
@@ -136,7 +136,7 @@ var _ = Describe("GardenCollector", func() {
 			expected.Spec.Image = "collector:v2"
 
 			deploy()
-			Expect(deployedCollector(first)).To(BeComparableTo(withChecksum(expected)))
+			Expect(deployedCollector(first)).To(BeComparableTo(withChecksums(expected, values)))
 		})
 
 		It("should not change anything if the values do not change", func() {
@@ -152,7 +152,7 @@ var _ = Describe("GardenCollector", func() {
 				for _, collectorName := range []string{first, second} {
 					expected := expectedCollector(collectorName)
 					variant.expect(expected)
-					Expect(deployedCollector(collectorName)).To(BeComparableTo(withChecksum(expected)))
+					Expect(deployedCollector(collectorName)).To(BeComparableTo(withChecksums(expected, values)))
 					collectortest.ExpectClaim(ctx, c, collectorName, name, variant.claim)
 				}
 			})

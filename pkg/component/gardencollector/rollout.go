@@ -22,16 +22,23 @@ import (
 // collector does not notice that a mounted file changed.
 const annotationChecksum = "checksum/collector"
 
-// addChecksum annotates the pods of a collector with a checksum over all that they are made of.
-func addChecksum(obj *otelv1beta1.OpenTelemetryCollector, jwks []byte) {
-	obj.Spec.PodAnnotations = map[string]string{annotationChecksum: utils.ComputeChecksum([]any{obj.Spec, obj.Labels, string(jwks)})}
+// annotationUrgent is a checksum over what must be in force soon: whom the fan-out believes, and which replicas get samples.
+const annotationUrgent = "checksum/urgent"
+
+// addChecksums annotates the pods of a collector with a checksum over all that they are made of, and with one over what is urgent of it.
+func addChecksums(obj *otelv1beta1.OpenTelemetryCollector, values Values) {
+	obj.Spec.PodAnnotations = map[string]string{
+		annotationChecksum: utils.ComputeChecksum([]any{obj.Spec, obj.Labels, string(values.JWKS)}),
+		annotationUrgent:   utils.ComputeChecksum([]any{values.DeniedSeeds, values.DetachedReplicas, string(values.JWKS)}),
+	}
 }
 
 // rollOneByOne holds those collectors back whose turn has not come, so that the seeds always find one that is ready. Nothing else
 // would: each is a StatefulSet of its own. The operator leaves a collector alone that is not managed (`managementState`), so it
 // runs on as it is until the change of a StatefulSet's status leads here again. If the first does not become ready with what
-// is new, the others keep what works.
-func rollOneByOne(sets map[string]*appsv1.StatefulSet, collectors []*otelv1beta1.OpenTelemetryCollector) {
+// is new, the others keep what works. But what is urgent does not wait for one that is away for long: a collector that waits for its node would
+// else keep a seed from being denied, and a queue from being relieved.
+func rollOneByOne(sets map[string]*appsv1.StatefulSet, collectors []*otelv1beta1.OpenTelemetryCollector, awayForLong bool) {
 	oneIsAway := false
 	for _, set := range sets {
 		oneIsAway = oneIsAway || !collector.IsReady(set)
@@ -42,10 +49,10 @@ func rollOneByOne(sets map[string]*appsv1.StatefulSet, collectors []*otelv1beta1
 		if set == nil || !collector.IsReady(set) || isCurrent(set, obj) {
 			continue
 		}
-		if oneIsAway {
+		if oneIsAway && !(awayForLong && isUrgent(set, obj)) {
 			obj.Spec.ManagementState = otelv1beta1.ManagementStateUnmanaged
 		}
-		oneIsAway = true
+		oneIsAway, awayForLong = true, false
 	}
 }
 
@@ -75,6 +82,11 @@ func (g *gardenCollector) statefulSets(ctx context.Context) (map[string]*appsv1.
 		sets[strings.TrimSuffix(list.Items[i].Name, "-collector")] = &list.Items[i]
 	}
 	return sets, nil
+}
+
+// isUrgent says whether a StatefulSet lacks what is urgent of a collector.
+func isUrgent(set *appsv1.StatefulSet, obj *otelv1beta1.OpenTelemetryCollector) bool {
+	return set.Spec.Template.Annotations[annotationUrgent] != obj.Spec.PodAnnotations[annotationUrgent]
 }
 
 // isCurrent says whether a StatefulSet is of the version of a collector.

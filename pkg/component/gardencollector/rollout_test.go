@@ -108,6 +108,35 @@ var _ = Describe("Rolling of the fan-out", func() {
 		Expect(states()).To(Equal([]otelv1beta1.ManagementStateType{unmanaged, managed}))
 	})
 
+	DescribeTable("should not let what is urgent wait for one that is away for long", func(change func()) {
+		operate(first, 1)
+		operate(second, 0)
+		change()
+		Expect(states()).To(Equal([]otelv1beta1.ManagementStateType{unmanaged, managed}), "it may be back soon")
+
+		values.AwayForLong = true
+		Expect(states()).To(Equal([]otelv1beta1.ManagementStateType{managed, managed}))
+
+		By("What is urgent is in force, and something else changes")
+		operate(first, 1)
+		values.Image = "collector:v2"
+		Expect(states()).To(Equal([]otelv1beta1.ManagementStateType{unmanaged, managed}))
+	},
+		Entry("a seed is denied", func() { values.DeniedSeeds = []string{"foo"} }),
+		Entry("a replica of the garden Prometheus is detached", func() { values.DetachedReplicas = []string{"prometheus-garden-1"} }),
+		Entry("a signing key is not accepted any more", func() { values.JWKS = []byte(`{"keys":[{}]}`) }),
+	)
+
+	It("should change those that are ready one after the other, though it is urgent and another one is away for long", func() {
+		values.Replicas = 3
+		operate(first, 1)
+		operate(second, 1)
+		values.AwayForLong = true
+		values.DeniedSeeds = []string{"foo"}
+		// There is no third one yet, so nobody is away.
+		Expect(states()).To(Equal([]otelv1beta1.ManagementStateType{managed, unmanaged}))
+	})
+
 	It("should let both change if none is ready, as there is nothing to lose", func() {
 		operate(first, 0)
 		operate(second, 0)

@@ -11,11 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 
 	"github.com/go-logr/logr"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gardener/gardener/extensions/pkg/controller/extension"
@@ -24,13 +22,9 @@ import (
 	operatorv1alpha1 "github.com/gardener/gardener/pkg/apis/operator/v1alpha1"
 	"github.com/gardener/gardener/pkg/component"
 
-	"github.com/gardener/gardener-extension-otel-federation/imagevector"
-	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/loader"
-	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/gardencollector"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/conditions"
-	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
 	handovercontroller "github.com/gardener/gardener-extension-otel-federation/pkg/controller/handover"
 )
 
@@ -86,6 +80,9 @@ func (a *actuator) Reconcile(ctx context.Context, log logr.Logger, ex *extension
 		return err
 	}
 	if values.Shadow, err = shadows(cfg, ex); err != nil {
+		return err
+	}
+	if values.AwayForLong, err = a.awayForLong(ctx, ex.Namespace); err != nil {
 		return err
 	}
 	followQueues(values, ex)
@@ -216,28 +213,6 @@ func ingressHost(garden *operatorv1alpha1.Garden, prefix string) (string, error)
 		return "", fmt.Errorf("Garden %s has no ingress domain: set spec.runtimeCluster.ingress.domains", garden.Name)
 	}
 	return prefix + "." + domains[0].Name, nil
-}
-
-func newValues(cfg *config.GardenFederationConfig, jwks []byte, ingress *gardencollector.Ingress) (*gardencollector.Values, error) {
-	image, err := imagevector.FindImage(imagevector.ImageNameOpenTelemetryCollector)
-	if err != nil {
-		return nil, fmt.Errorf("failed to find the image of the collector: %w", err)
-	}
-
-	return &gardencollector.Values{
-		Image:           image,
-		CheckQueueImage: os.Getenv(constants.EnvImage),
-		Replicas:        *cfg.Replicas,
-		Resources:       ptr.Deref(cfg.Resources, gardencollector.DefaultResources()),
-		Queue:           collector.QueueFor(cfg.Queue),
-		PrometheusHosts: prometheusHosts(),
-		JWKS:            jwks,
-		DeniedSeeds:     cfg.DeniedSeeds,
-		Ingress:         ingress,
-		DebugExporter:   ptr.Deref(cfg.DebugExporter, false),
-		ReturnAfter:     cfg.HandOver.ReturnAfter.Duration,
-		TokenValidity:   cfg.Token.Validity.Duration,
-	}, nil
 }
 
 func (a *actuator) setReceiverCondition(ctx context.Context, ex *extensionsv1alpha1.Extension, receiver *receiverState) error {

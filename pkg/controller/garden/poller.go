@@ -76,7 +76,11 @@ func (a *actuator) observe(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	seen = append(seen, signingKeys)
+	awayForLong, err := a.awayForLong(ctx, namespace)
+	if err != nil {
+		return "", err
+	}
+	seen = append(seen, signingKeys, awayForLong)
 
 	// What is pushed is stored under shadow names once no seed needs it under its own.
 	extensions := &extensionsv1alpha1.ExtensionList{}

@@ -27,6 +27,7 @@ import (
 	"github.com/gardener/gardener/pkg/client/kubernetes"
 
 	. "github.com/gardener/gardener-extension-otel-federation/pkg/controller/garden"
+	"github.com/gardener/gardener-extension-otel-federation/test/utils/collectortest"
 )
 
 var _ = Describe("What is looked at regularly", func() {
@@ -106,6 +107,15 @@ var _ = Describe("What is looked at regularly", func() {
 		}),
 		Entry("when a signing key is deleted, because somebody else knows it", func() {
 			Expect(c.DeleteAllOf(ctx, &corev1.Secret{}, client.InNamespace("garden"), client.MatchingLabels{"name": "otel-federation-signing-key"})).To(Succeed())
+		}),
+		Entry("when a collector of the fan-out has been away for two minutes", func() {
+			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name + "-0-collector-0", Namespace: "garden", Labels: collectortest.PodSelector(name)}}
+			pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse, LastTransitionTime: metav1.NewTime(clock.Now())}}
+			before := seen()
+			Expect(c.Create(ctx, pod)).To(Succeed())
+			clock.Step(2*time.Minute - time.Second)
+			Expect(seen()).To(Equal(before))
+			clock.Step(time.Second)
 		}),
 		Entry("when the signing key is 90 days old", func() { clock.Step(90*24*time.Hour + time.Minute) }),
 		Entry("when the tokens of the old signing key have expired", func() {
