@@ -38,25 +38,28 @@ type observed struct {
 	egress, ingress []netpol.Flow
 }
 
-// observeConnections looks at the connections of a group of pods until it has seen enough, or for the given time.
-func observeConnections(ctx context.Context, group podGroup, atMost time.Duration, enough func(*observed) bool) *observed {
+// observeConnections looks for the given time at the connections of all groups of pods, and returns what it has seen by the groups' names.
+func observeConnections(ctx context.Context, duration time.Duration) map[string]*observed {
+	type view struct {
+		group     podGroup
+		addresses *addressBook
+		processes []int
+	}
 	var (
-		addresses = addressesOf(ctx, group.cluster)
-		processes = processesOf(group.pods(ctx))
-		seen      = &observed{}
-		end       = time.Now().Add(atMost)
+		views []view
+		seen  = map[string]*observed{}
+		end   = time.Now().Add(duration)
 	)
-	ExpectWithOffset(1, processes).NotTo(BeEmpty(), "processes of %s", group.name)
-	for !enough(seen) && time.Now().Before(end) {
-		for _, pid := range processes {
-			for _, c := range connectionsOf(pid) {
-				if c.isIngress {
-					if !slices.Contains(probePorts, c.port) {
-						seen.ingress = addFlow(seen.ingress, netpol.Flow{Peer: addresses.nameOf(c.remote, c.port, group.cluster).Peer, Port: fmt.Sprintf("TCP/%d", c.port)})
-					}
-					continue
-				}
-				seen.egress = addFlow(seen.egress, addresses.nameOf(c.remote, c.remotePort, group.cluster))
+	for _, group := range podGroups {
+		v := view{group: group, addresses: addressesOf(ctx, group.cluster), processes: processesOf(group.pods(ctx))}
+		ExpectWithOffset(1, v.processes).NotTo(BeEmpty(), "processes of %s", group.name)
+		views, seen[group.name] = append(views, v), &observed{}
+	}
+
+	for time.Now().Before(end) {
+		for _, v := range views {
+			for _, pid := range v.processes {
+				seen[v.group.name].add(v.addresses, v.group.cluster, connectionsOf(pid))
 			}
 		}
 		select {
@@ -66,6 +69,17 @@ func observeConnections(ctx context.Context, group podGroup, atMost time.Duratio
 		}
 	}
 	return seen
+}
+
+func (o *observed) add(addresses *addressBook, clusterName string, connections []connection) {
+	for _, c := range connections {
+		switch {
+		case !c.isIngress:
+			o.egress = addFlow(o.egress, addresses.nameOf(c.remote, c.remotePort, clusterName))
+		case !slices.Contains(probePorts, c.port):
+			o.ingress = addFlow(o.ingress, netpol.Flow{Peer: addresses.nameOf(c.remote, c.port, clusterName).Peer, Port: fmt.Sprintf("TCP/%d", c.port)})
+		}
+	}
 }
 
 func addFlow(flows []netpol.Flow, flow netpol.Flow) []netpol.Flow {
