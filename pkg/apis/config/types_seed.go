@@ -38,7 +38,8 @@ type SeedFederationConfig struct {
 
 // ScrapeConfiguration configures how the seed's aggregate Prometheus is scraped.
 type ScrapeConfiguration struct {
-	// Interval is the time between two scrapes, as a duration in whole milliseconds, at least `1s`.
+	// Interval is the time between two scrapes, as a duration in whole milliseconds, at least `1s` and at most `2m`: with more, one
+	// scrape that fails would leave a hole in each series.
 	Interval *metav1.Duration
 	// Timeout is the time after which a scrape is given up, as a duration in whole milliseconds, more than zero and not longer
 	// than the interval.

@@ -24,6 +24,9 @@ import (
 
 const (
 	minScrapeInterval = time.Second
+	// maxScrapeInterval keeps series without a hole if one scrape fails: a query finds samples of the last 5 minutes by default (lookback
+	// delta of Prometheus).
+	maxScrapeInterval = 2 * time.Minute
 
 	schemeHTTP  = "http"
 	schemeHTTPS = "https"
@@ -59,6 +62,11 @@ func validateScrape(scrape *config.ScrapeConfiguration, fldPath *field.Path) fie
 
 	allErrs = append(allErrs, validateDuration(scrape.Interval, minScrapeInterval, time.Millisecond, fldPath.Child("interval"))...)
 	allErrs = append(allErrs, validateDuration(scrape.Timeout, time.Millisecond, time.Millisecond, fldPath.Child("timeout"))...)
+
+	if scrape.Interval != nil && scrape.Interval.Duration > maxScrapeInterval {
+		allErrs = append(allErrs, field.Invalid(fldPath.Child("interval"), scrape.Interval.Duration.String(),
+			"must be at most "+maxScrapeInterval.String()+", so that a series has no hole in Prometheus when one scrape fails"))
+	}
 
 	if scrape.Interval != nil && scrape.Timeout != nil && scrape.Timeout.Duration > scrape.Interval.Duration {
 		allErrs = append(allErrs, field.Invalid(fldPath.Child("timeout"), scrape.Timeout.Duration.String(),

@@ -79,6 +79,9 @@ var _ = Describe("#ValidateSeedFederationConfig", func() {
 		Entry("interval too short", func() {
 			cfg.Scrape.Interval, cfg.Scrape.Timeout = duration(999*time.Millisecond), duration(time.Millisecond)
 		}, all(failure(field.ErrorTypeInvalid, "scrape.interval", "at least 1s"))),
+		Entry("interval too long", func() { cfg.Scrape.Interval = duration(2*time.Minute + time.Millisecond) },
+			all(failure(field.ErrorTypeInvalid, "scrape.interval", "at most 2m0s"))),
+		Entry("longest interval", func() { cfg.Scrape.Interval = duration(2 * time.Minute) }, all()),
 		Entry("fraction of a millisecond", func() { cfg.Scrape.Interval = duration(time.Minute + time.Microsecond) },
 			all(failure(field.ErrorTypeInvalid, "scrape.interval", "multiple of 1ms"))),
 		Entry("timeout zero", func() { cfg.Scrape.Timeout = duration(0) },
