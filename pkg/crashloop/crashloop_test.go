@@ -42,19 +42,7 @@ var _ = Describe("Replacer", func() {
 	BeforeEach(func() {
 		clock = testclock.NewFakeClock(time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC))
 		deleteErr, patchErr = nil, nil
-		claim = &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "garden", Name: "foo-0-queue"}}
-
-		pod = collectortest.Pod("foo-0-collector-0", "foo", "10.0.0.1")
-		pod.Spec.InitContainers = []corev1.Container{{Name: "check-queue"}}
-		pod.Spec.Volumes = []corev1.Volume{{Name: "queue", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim.Name}}}}
-		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{
-			Name:         "otc-container",
-			RestartCount: 3,
-			State:        corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}},
-			LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
-				ExitCode: 2, StartedAt: metav1.NewTime(clock.Now().Add(-20 * time.Second)), FinishedAt: metav1.NewTime(clock.Now().Add(-19 * time.Second)),
-			}},
-		}}
+		pod, claim = collectortest.CrashingPod("foo-0", "foo", clock.Now())
 	})
 
 	JustBeforeEach(func() {

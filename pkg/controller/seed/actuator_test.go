@@ -207,7 +207,7 @@ var _ = Describe("Actuator", func() {
 			provide(`"garden":{"endpoint":"https://other.example.com","tokenSecretRef":{"name":"mine"}}`)
 			Expect(reconcile()).To(Succeed())
 			expectNoCollector()
-			expectProblem(`Secret garden/mine, which spec.providerConfig.garden.tokenSecretRef names, does not exist: create it with the key "token", and reconcile the Extension again (annotation gardener.cloud/operation=reconcile).`)
+			expectProblem(`Secret garden/mine, which spec.providerConfig.garden.tokenSecretRef names, does not exist: create it with the key "token".`)
 
 			Expect(c.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "mine", Namespace: "garden"}})).To(Succeed())
 			Expect(reconcile()).To(Succeed())

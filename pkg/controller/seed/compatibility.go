@@ -14,6 +14,7 @@ import (
 	extensionsv1alpha1 "github.com/gardener/gardener/pkg/apis/extensions/v1alpha1"
 
 	"github.com/gardener/gardener-extension-otel-federation/imagevector"
+	"github.com/gardener/gardener-extension-otel-federation/pkg/apis/config/loader"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/compatibility"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/conditions"
 	"github.com/gardener/gardener-extension-otel-federation/pkg/constants"
@@ -44,8 +45,9 @@ func (a *actuator) setCompatibleCondition(ctx context.Context, ex *extensionsv1a
 	return conditions.SetCompatible(ctx, a.client, a.clock, ex, problem.Reason, problem.Message)
 }
 
-// observe returns what changes when the condition Compatible must change: gardenlet installs the OpenTelemetry operator after this
-// extension. It also looks after the pod, which nobody reports changes of.
+// observe returns what changes when the condition Compatible must change, as gardenlet installs the OpenTelemetry operator after this
+// extension, or when credentials come that are not followed because somebody else issues them. It also looks after the pod, which nobody
+// reports changes of.
 func (a *actuator) observe(ctx context.Context) (string, error) {
 	log := logf.FromContext(ctx).WithName(ControllerName)
 	pods := &crashloop.Replacer{Client: a.client, Reader: a.reader, Clock: a.clock}
@@ -58,12 +60,27 @@ func (a *actuator) observe(ctx context.Context) (string, error) {
 		return "", err
 	}
 	ex, err := mapper.Find(ctx, a.client, extensionsv1alpha1.ExtensionClassSeed)
+	if err != nil || ex == nil {
+		return problem.Reason, err
+	}
+	missing, err := a.missingCredentials(ctx, ex)
 	if err != nil {
 		return "", err
 	}
-	if ex != nil && conditions.CompatibleIsOutdated(ex, problem.Reason) {
+	if conditions.CompatibleIsOutdated(ex, problem.Reason) {
 		// What the last reconciliation saw has changed again since the last look.
-		return problem.Reason + a.clock.Now().String(), nil
+		return problem.Reason + missing + a.clock.Now().String(), nil
 	}
-	return problem.Reason, nil
+	return problem.Reason + missing, nil
+}
+
+// missingCredentials says why the collector cannot push yet, or is empty.
+func (a *actuator) missingCredentials(ctx context.Context, ex *extensionsv1alpha1.Extension) (string, error) {
+	cfg, err := loader.DecodeSeedFederationConfig(ex.Spec.ProviderConfig)
+	if err != nil {
+		// The reconciliation says so, and a correction is one.
+		return "", nil
+	}
+	_, _, problem, err := FindDestination(ctx, a.client, a.seedName, ex.Namespace, cfg.Garden)
+	return problem, err
 }

@@ -79,7 +79,7 @@ func overriddenDestination(ctx context.Context, c client.Reader, seedName, names
 	secret := &corev1.Secret{}
 	if err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: override.TokenSecretRef.Name}, secret); err != nil {
 		if apierrors.IsNotFound(err) {
-			return nil, health.Token{}, fmt.Sprintf("Secret %s/%s, which spec.providerConfig.garden.tokenSecretRef names, does not exist: create it with the key %q, and reconcile the Extension again (annotation gardener.cloud/operation=reconcile).",
+			return nil, health.Token{}, fmt.Sprintf("Secret %s/%s, which spec.providerConfig.garden.tokenSecretRef names, does not exist: create it with the key %q.",
 				namespace, override.TokenSecretRef.Name, constants.DataKeyToken), nil
 		}
 		return nil, health.Token{}, "", fmt.Errorf("failed to get Secret %s/%s: %w", namespace, override.TokenSecretRef.Name, err)

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,6 +23,26 @@ func Pod(name, component, ip string) *corev1.Pod {
 		ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: name, Labels: PodSelector(component)},
 		Status:     corev1.PodStatus{PodIP: ip, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}},
 	}
+}
+
+// CrashingPod returns the pod of a collector of the given component that crashes again and again, at last at the given time, and the claim that its
+// queue is in.
+func CrashingPod(name, component string, now time.Time) (*corev1.Pod, *corev1.PersistentVolumeClaim) {
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: name + "-queue"}}
+	pod := Pod(name+"-collector-0", component, "10.0.0.1")
+	pod.Spec.InitContainers = []corev1.Container{{Name: "check-queue"}}
+	pod.Spec.Volumes = []corev1.Volume{{Name: "queue", VolumeSource: corev1.VolumeSource{
+		PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim.Name},
+	}}}
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{
+		Name:         "otc-container",
+		RestartCount: 3,
+		State:        corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}},
+		LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
+			ExitCode: 2, StartedAt: metav1.NewTime(now.Add(-20 * time.Second)), FinishedAt: metav1.NewTime(now.Add(-19 * time.Second)),
+		}},
+	}}
+	return pod, claim
 }
 
 // Collectors plays the collectors that tell how much is in their queues.
