@@ -10,6 +10,7 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	extensionscmdwebhook "github.com/gardener/gardener/extensions/pkg/webhook/cmd"
@@ -23,6 +24,11 @@ func ConfigFor(mgr manager.Manager, server *extensionscmdwebhook.ServerConfig, p
 	}
 	configs, err := buildConfigs(mgr.GetClient(), registrations, server, port)
 	return configs.MutatingWebhookConfig, err
+}
+
+// SetOwner lets a configuration be owned by a namespace.
+func SetOwner(ctx context.Context, reader client.Reader, config *admissionregistrationv1.MutatingWebhookConfiguration, namespace string) error {
+	return setOwner(ctx, reader, config, namespace)
 }
 
 // WaitForKind waits until the API server serves a kind.

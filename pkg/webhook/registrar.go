@@ -11,7 +11,9 @@ import (
 
 	"github.com/go-logr/logr"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -19,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	extensionswebhook "github.com/gardener/gardener/extensions/pkg/webhook"
+	extensionscmdwebhook "github.com/gardener/gardener/extensions/pkg/webhook/cmd"
 )
 
 const (
@@ -46,8 +49,6 @@ func (r *registrar) NeedLeaderElection() bool {
 func (r *registrar) Start(ctx context.Context) error {
 	// The only error is that the context has ended.
 	_ = wait.PollUntilContextCancel(ctx, registrationInterval, true, func(ctx context.Context) (bool, error) {
-		// The owner makes sure that uninstalling the extension removes the configuration: with the namespace that gardener-operator
-		// deploys the extension to (pkg/operator/controller/extension/extension/runtime).
 		if err := extensionswebhook.ReconcileSeedWebhookConfig(ctx, r.client, r.config.DeepCopy(), r.ownerNamespace, nil); err != nil {
 			r.log.Error(err, "Failed to register the webhooks, trying again", "webhookConfig", r.config.Name)
 			return false, nil
@@ -55,6 +56,25 @@ func (r *registrar) Start(ctx context.Context) error {
 		r.log.Info("Registered the webhooks", "webhookConfig", r.config.Name)
 		return true, nil
 	})
+	return nil
+}
+
+// setOwner makes sure that uninstalling the extension removes the configuration: with the namespace that gardener-operator deploys the
+// extension to (pkg/operator/controller/extension/extension/runtime). The management of the certificates creates a configuration again
+// that somebody has deleted, and knows no owner.
+func setOwner(ctx context.Context, reader client.Reader, config *admissionregistrationv1.MutatingWebhookConfiguration, ownerNamespace string) error {
+	if ownerNamespace == "" {
+		return nil
+	}
+
+	namespace := &corev1.Namespace{}
+	if err := reader.Get(ctx, client.ObjectKey{Name: ownerNamespace}, namespace); err != nil {
+		return fmt.Errorf("failed to get namespace %s, which is to own MutatingWebhookConfiguration %s: %w: --%s must name the namespace that the extension runs in",
+			ownerNamespace, config.Name, err, extensionscmdwebhook.OwnerNamespaceFlag)
+	}
+	owner := metav1.NewControllerRef(namespace, corev1.SchemeGroupVersion.WithKind("Namespace"))
+	owner.BlockOwnerDeletion = new(false)
+	config.OwnerReferences = []metav1.OwnerReference{*owner}
 	return nil
 }
 

@@ -65,6 +65,10 @@ func AddToManager(ctx context.Context, mgr manager.Manager, server *extensionscm
 		return err
 	}
 
+	if err := setOwner(ctx, mgr.GetAPIReader(), configs.MutatingWebhookConfig, server.OwnerNamespace); err != nil {
+		return err
+	}
+
 	if err := mgr.Add(&registrar{
 		log:            mgr.GetLogger().WithName("webhook-registrar"),
 		client:         mgr.GetClient(),

@@ -13,6 +13,7 @@ import (
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -138,6 +139,35 @@ var _ = Describe("Webhook", func() {
 			Entry("no URL", &extensionscmdwebhook.ServerConfig{Mode: "url", Namespace: "foo"}, "set --webhook-config-url"),
 			Entry("unsupported mode", &extensionscmdwebhook.ServerConfig{Mode: "url-service", Namespace: "foo"}, `set --webhook-config-mode to "service" or "url"`),
 		)
+	})
+
+	Describe("owner", func() {
+		var (
+			c      client.Client
+			config *admissionregistrationv1.MutatingWebhookConfiguration
+		)
+
+		BeforeEach(func() {
+			c = fakeclient.NewClientBuilder().WithScheme(kubernetes.SeedScheme).
+				WithObjects(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "runtime-extension-foo", UID: "1"}}).Build()
+			config = &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "foo"}}
+		})
+
+		It("should be the namespace, whoever creates the configuration", func() {
+			Expect(SetOwner(ctx, c, config, "runtime-extension-foo")).To(Succeed())
+			Expect(config.OwnerReferences).To(ConsistOf(metav1.OwnerReference{
+				APIVersion: "v1", Kind: "Namespace", Name: "runtime-extension-foo", UID: "1", Controller: new(true), BlockOwnerDeletion: new(false),
+			}))
+		})
+
+		It("should be nobody if no namespace is named", func() {
+			Expect(SetOwner(ctx, c, config, "")).To(Succeed())
+			Expect(config.OwnerReferences).To(BeEmpty())
+		})
+
+		It("should say which flag is wrong if the namespace does not exist", func() {
+			Expect(SetOwner(ctx, c, config, "bar")).To(MatchError(And(ContainSubstring("namespace bar"), ContainSubstring("--webhook-config-owner-namespace"))))
+		})
 	})
 
 	Describe("kinds", func() {
