@@ -76,11 +76,10 @@ func (a *actuator) observe(ctx context.Context) (string, error) {
 
 // missingCredentials says why the collector cannot push yet, or is empty.
 func (a *actuator) missingCredentials(ctx context.Context, ex *extensionsv1alpha1.Extension) (string, error) {
-	cfg, err := loader.DecodeSeedFederationConfig(ex.Spec.ProviderConfig)
-	if err != nil {
-		// The reconciliation says so, and a correction is one.
-		return "", nil
+	// What is wrong with a configuration is said by the reconciliation, and correcting it is followed by one.
+	if cfg, err := loader.DecodeSeedFederationConfig(ex.Spec.ProviderConfig); err == nil {
+		_, _, problem, err := FindDestination(ctx, a.client, a.seedName, ex.Namespace, cfg.Garden)
+		return problem, err
 	}
-	_, _, problem, err := FindDestination(ctx, a.client, a.seedName, ex.Namespace, cfg.Garden)
-	return problem, err
+	return "", nil
 }

@@ -84,7 +84,7 @@ var _ = Describe("Faults", func() {
 		code, body, err := f.post(url, strings.Repeat("x", 50_000))
 		Expect(err).NotTo(HaveOccurred())
 		Expect(code).To(Equal(http.StatusOK))
-		Expect(len(body)).To(Equal(50_000))
+		Expect(body).To(HaveLen(50_000))
 		Expect(time.Since(start)).To(BeNumerically(">=", 500*time.Millisecond))
 	})
 
