@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 
 	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/gardener/gardener-extension-otel-federation/pkg/component/collector"
@@ -53,6 +55,7 @@ var variants = []way{
 	{name: "extension-gogc-50", title: "GOGC=50", start: startExtension(environment(RoleSender, "GOGC", "50"), environment(RoleFanOut, "GOGC", "50"))},
 	{name: "extension-gogc-200", title: "GOGC=200", start: startExtension(environment(RoleSender, "GOGC", "200"), environment(RoleFanOut, "GOGC", "200"))},
 	{name: "extension-gomemlimit", title: "GOMEMLIMIT=150MiB, 100MiB in the fan-out", start: startExtension(environment(RoleSender, "GOMEMLIMIT", "150MiB"), environment(RoleFanOut, "GOMEMLIMIT", "100MiB"))},
+	{name: "extension-2Gi", title: "memory limit of 2Gi for the seed collector", start: startExtension(memoryLimit(RoleSender, "2Gi"))},
 	{name: "extension-protobuf", title: "/federate in protobuf", start: startExtension(scrapeConfig("scrape_protocols", []any{"PrometheusProto"}))},
 	{name: "extension-one-selector", title: "one selector instead of 14, for all names", start: startExtension(scrapeConfig("params", map[string]any{"match[]": []any{
 		`{__name__=~"seed:.+|shoot:.+|metering:.+|ALERTS|kube_node_spec_taint|prometheus_tsdb_lowest_timestamp|prometheus_tsdb_storage_blocks_bytes"}`,
@@ -95,6 +98,26 @@ func environment(role Role, name, value string) change {
 	return change{role: role, change: func(rendered *otelv1beta1.OpenTelemetryCollector) error {
 		rendered.Spec.Env = slices.DeleteFunc(rendered.Spec.Env, func(variable corev1.EnvVar) bool { return variable.Name == name })
 		rendered.Spec.Env = append(rendered.Spec.Env, corev1.EnvVar{Name: name, Value: value})
+		return nil
+	}}
+}
+
+// memoryLimit gives a collector another memory limit, and all that derives from it.
+func memoryLimit(role Role, limit string) change {
+	return change{role: role, change: func(rendered *otelv1beta1.OpenTelemetryCollector) error {
+		before, after := rendered.Spec.Resources.Limits[corev1.ResourceMemory], resource.MustParse(limit)
+		resources := corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceMemory: after}}
+		rendered.Spec.Config.Processors.Object[collector.MemoryLimiterProcessor] = collector.MemoryLimiter(resources)
+
+		i := slices.IndexFunc(rendered.Spec.Env, func(variable corev1.EnvVar) bool { return variable.Name == "GOMEMLIMIT" })
+		if i < 0 {
+			return errors.New("there is no variable GOMEMLIMIT")
+		}
+		bytes, err := strconv.ParseInt(rendered.Spec.Env[i].Value, 10, 64)
+		if err != nil {
+			return fmt.Errorf("GOMEMLIMIT is not a number of bytes: %w", err)
+		}
+		rendered.Spec.Env[i].Value = strconv.FormatInt(bytes*after.Value()/before.Value(), 10)
 		return nil
 	}}
 }

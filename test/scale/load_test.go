@@ -59,8 +59,9 @@ type load struct {
 	// prefix is what the names of the seeds begin with, count is how many there are.
 	prefix string
 	count  int
-	// series is how many samples each sends at a time.
-	series  int
+	// series is how many samples each sends at a time, interval how often.
+	series   int
+	interval time.Duration
 	encoder *zstd.Encoder
 	// sent is how many samples have been accepted, refused is why the first request was not.
 	sent    atomic.Int64
@@ -68,7 +69,7 @@ type load struct {
 }
 
 // newLoad prepares simulated seeds. There are none until they are added.
-func newLoad(ctx context.Context, prefix string, series int) *load {
+func newLoad(ctx context.Context, prefix string, series int, interval time.Duration) *load {
 	GinkgoHelper()
 	secret := &corev1.Secret{}
 	Expect(ls.VirtualGarden().Get(ctx, client.ObjectKey{Namespace: gardenerutils.ComputeGardenNamespace(landscape.SeedRuntime), Name: constants.CredentialsSecretName}, secret)).To(Succeed())
@@ -83,6 +84,7 @@ func newLoad(ctx context.Context, prefix string, series int) *load {
 	l := &load{
 		prefix:   prefix,
 		series:   series,
+		interval: interval,
 		encoder:  encoder,
 		endpoint: string(secret.Data[constants.DataKeyEndpoint]) + "/v1/metrics",
 		key:      signingKey(ctx),
@@ -131,7 +133,7 @@ func (l *load) add(count int) {
 		Expect(err).NotTo(HaveOccurred())
 		// Seeds do not scrape all at once.
 		_, fraction := math.Modf(float64(l.count) * math.Phi)
-		offset := time.Duration(fraction * float64(sendInterval))
+		offset := time.Duration(fraction * float64(l.interval))
 		l.running.Go(func() { l.send(token, offset) })
 	}
 }
@@ -140,7 +142,7 @@ func (l *load) add(count int) {
 func (l *load) send(token string, offset time.Duration) {
 	data, points := seedSamples(l.series)
 	wait(l.ctx, offset)
-	ticker := time.NewTicker(sendInterval)
+	ticker := time.NewTicker(l.interval)
 	defer ticker.Stop()
 	for l.ctx.Err() == nil {
 		now := time.Now()

@@ -49,7 +49,7 @@ func report() string {
 			"of the Extension of class garden p95 | of class seed p95 | renewals of all, first to last | most renewals in a second", rows))
 	}
 	if len(costs) > 0 {
-		parts = append(parts, fmt.Sprintf("The same samples from more seeds, %d per second in all:", costSamples), table("simulated seeds | series of each | "+pointHeader, costs))
+		parts = append(parts, fmt.Sprintf("The same samples from more seeds, %d per second in all:", costSamples), table("simulated seeds | series of each | sent every | "+pointHeader, costs))
 	}
 	if len(courses) > 0 {
 		var lines []string
