@@ -62,7 +62,7 @@ type load struct {
 	// series is how many samples each sends at a time, interval how often.
 	series   int
 	interval time.Duration
-	encoder *zstd.Encoder
+	encoder  *zstd.Encoder
 	// sent is how many samples have been accepted, refused is why the first request was not.
 	sent    atomic.Int64
 	refused atomic.Pointer[string]
