@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -176,6 +177,9 @@ func (l *load) post(token string, data *metricspb.MetricsData) string {
 	request.Header.Set("Content-Type", "application/x-protobuf")
 	request.Header.Set("Content-Encoding", "zstd")
 	response, err := l.client.Do(request)
+	if os.IsTimeout(err) {
+		return fmt.Sprintf("%s within %s", noAnswer, l.client.Timeout)
+	}
 	if err != nil {
 		return strings.ReplaceAll(err.Error(), "|", " ")
 	}
