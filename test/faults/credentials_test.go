@@ -6,12 +6,16 @@ package faults_test
 
 import (
 	"context"
+	"crypto/x509"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	otelv1beta1 "github.com/open-telemetry/opentelemetry-operator/apis/v1beta1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	certutil "k8s.io/client-go/util/cert"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	gardencorev1beta1 "github.com/gardener/gardener/pkg/apis/core/v1beta1"
@@ -100,21 +104,43 @@ func rotateCA(ctx context.Context) {
 			Expect(ls.Runtime().Status().Patch(ctx, garden, patch)).To(Succeed())
 		}
 	)
-	before := serverCertificate(ctx, Default)
+	before := serverCertificate(ctx, Default).SerialNumber
 	phase(gardencorev1beta1.RotationPreparing)
 	phase(gardencorev1beta1.RotationPrepared)
 	// At once, which is the hardest: no seed can have the new bundle yet.
 	phase(gardencorev1beta1.RotationCompleting)
 	phase(gardencorev1beta1.RotationCompleted)
 	Eventually(ctx, func(g Gomega) {
-		g.Expect(serverCertificate(ctx, g)).NotTo(Equal(before))
+		// First what the seed trusts, as it is told about the new CA before the server changes.
+		trusted, server := trustedBySeed(ctx, g), serverCertificate(ctx, g)
+		if _, err := server.Verify(x509.VerifyOptions{Roots: trusted}); err != nil {
+			StopTrying("the collector of the seed does not trust the fan-out").Wrap(err).Now()
+		}
+		g.Expect(server.SerialNumber).NotTo(Equal(before))
 	}).WithTimeout(rollTimeout).Should(Succeed())
 }
 
-// serverCertificate returns the name of the Secret with the server certificate of the fan-out.
-func serverCertificate(ctx context.Context, g Gomega) string {
+// serverCertificate returns the certificate of the fan-out.
+func serverCertificate(ctx context.Context, g Gomega) *x509.Certificate {
 	secrets := &corev1.SecretList{}
 	g.Expect(ls.Runtime().List(ctx, secrets, client.InNamespace(gardener.Namespace), client.MatchingLabels{"name": "otel-federation-server"})).To(Succeed())
 	g.Expect(secrets.Items).To(HaveLen(1))
-	return secrets.Items[0].Name
+	chain, err := certutil.ParseCertsPEM(secrets.Items[0].Data[corev1.TLSCertKey])
+	g.Expect(err).NotTo(HaveOccurred())
+	return chain[0]
+}
+
+// trustedBySeed returns the CAs by which the collector of the seed verifies the fan-out.
+func trustedBySeed(ctx context.Context, g Gomega) *x509.CertPool {
+	seedCollector := &otelv1beta1.OpenTelemetryCollector{}
+	g.Expect(ls.Seed(seed).Get(ctx, client.ObjectKey{Namespace: gardener.Namespace, Name: constants.SeedCollectorName}, seedCollector)).To(Succeed())
+	pool := x509.NewCertPool()
+	for name, exporter := range seedCollector.Spec.Config.Exporters.Object {
+		fields, ok := exporter.(map[string]any)
+		g.Expect(ok).To(BeTrue(), "fields of exporter %s", name)
+		bundle, _, err := unstructured.NestedString(fields, "tls", "ca_pem")
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(pool.AppendCertsFromPEM([]byte(bundle))).To(BeTrue(), "CAs of exporter %s", name)
+	}
+	return pool
 }

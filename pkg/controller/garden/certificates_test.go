@@ -55,7 +55,14 @@ var _ = Describe("Rotation of the CA", func() {
 		garden = newGarden("local")
 		c = fakeclient.NewClientBuilder().WithScheme(kubernetes.SeedScheme).
 			WithObjects(ex, garden, newEnabledPrometheus(), newPrometheusPod(0, true), newPrometheusPod(1, true)).WithObjects(prometheusIngress()...).
-			WithStatusSubresource(ex).WithInterceptorFuncs(interceptor.Funcs{Patch: ignoreEmptyPatch}).Build()
+			WithStatusSubresource(ex).WithInterceptorFuncs(interceptor.Funcs{
+			Patch: ignoreEmptyPatch,
+			// The secrets manager tells old CAs apart by this, which the fake client does not set.
+			Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
+				obj.SetCreationTimestamp(metav1.NewTime(clock.Now()))
+				return c.Create(ctx, obj, opts...)
+			},
+		}).Build()
 		Expect(c.Get(ctx, client.ObjectKeyFromObject(ex), ex)).To(Succeed())
 		a = NewActuator(c, c, nil, clock)
 	})
@@ -83,6 +90,17 @@ var _ = Describe("Rotation of the CA", func() {
 		Expect(pool.AppendCertsFromPEM(bundle)).To(BeTrue())
 		_, err = chain[0].Verify(x509.VerifyOptions{Roots: pool})
 		return err == nil
+	}
+	// cas are the names of the Secrets with CAs. Their keys must not get into the output of a test that fails.
+	cas := func() []string {
+		GinkgoHelper()
+		secrets := &corev1.SecretList{}
+		Expect(c.List(ctx, secrets, client.MatchingLabels{"name": "ca-otel-federation"})).To(Succeed())
+		var names []string
+		for _, secret := range secrets.Items {
+			names = append(names, secret.Name)
+		}
+		return names
 	}
 	rotate := func(phase gardencorev1beta1.CredentialsRotationPhase) {
 		GinkgoHelper()
@@ -149,4 +167,27 @@ var _ = Describe("Rotation of the CA", func() {
 		Entry("while the Garden completes its rotation", gardencorev1beta1.RotationCompleting),
 		Entry("after the Garden has completed it", gardencorev1beta1.RotationCompleted),
 	)
+
+	DescribeTable("should let the server keep its CA if the rotation is noticed late", func(phase gardencorev1beta1.CredentialsRotationPhase) {
+		before := reconcile()
+		trust(map[string][]byte{"a": before, "b": before})
+
+		clock.Step(time.Minute)
+		rotate(phase)
+		Expect(reconcile()).NotTo(Equal(before))
+		Expect(serverTrustedBy(before)).To(BeTrue())
+		Expect(cas()).To(HaveLen(2), "the old CA and the new one")
+		Expect(ingressMessage()).To(HaveSuffix("The old CA is kept until 2 seeds trust the new one: a, b."))
+	},
+		Entry("while the Garden completes it", gardencorev1beta1.RotationCompleting),
+		Entry("after the Garden has completed it", gardencorev1beta1.RotationCompleted),
+	)
+
+	It("should create one CA in a Garden whose CAs were rotated before", func() {
+		rotate(gardencorev1beta1.RotationCompleted)
+		bundle := reconcile()
+		Expect(cas()).To(HaveLen(1))
+		Expect(serverTrustedBy(bundle)).To(BeTrue())
+		Expect(reconcile()).To(Equal(bundle))
+	})
 })

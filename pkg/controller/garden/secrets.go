@@ -82,7 +82,9 @@ func (a *actuator) generateCertificates(ctx context.Context, log logr.Logger, ga
 		return &certificates{server: wildcard, bundle: bundle, manager: sm}, nil
 	}
 
-	generated, err := extensionssecretsmanager.GenerateAllSecrets(ctx, sm, configs)
+	// The configurations above may have been used already: creating a CA changes the common name in its configuration, which would then
+	// stand for another CA.
+	generated, err := extensionssecretsmanager.GenerateAllSecrets(ctx, sm, secrets.CertificateConfigs(host))
 	if err != nil {
 		return nil, fmt.Errorf("failed to generate CA and server certificate: %w", err)
 	}
