@@ -67,7 +67,7 @@ func fillVolumeOfSeed(ctx context.Context) {
 }
 
 // fillVolumeOfFanOut lets the volume of a collector of the fan-out become full while a replica of the garden Prometheus stands still. The
-// collector refuses what it cannot keep, and the seeds send it again.
+// collector refuses what it cannot keep, and the seeds send it again; but it may lose what it has kept and is about to send just then.
 func fillVolumeOfFanOut(ctx context.Context) {
 	unmount := mountSmallVolume(volumeOf(ctx, cluster.NameRuntime, constants.GardenCollectorName+"-0"))
 	replacePod(ctx, cluster.NameRuntime, fanOutPod(0))
