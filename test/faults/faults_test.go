@@ -170,7 +170,7 @@ var _ = DescribeTable("Fault", Serial, func(ctx SpecContext, f fault) {
 	Entry("gateway answers 401", fault{inject: wan(ingress.Faults{Status: http.StatusUnauthorized}), lasts: 30 * time.Second, cure: wan(ingress.Faults{}), lost: 8, counted: true}),
 	Entry("queue of the seed destroyed while the WAN is cut", fault{inject: corruptQueue, cure: wan(ingress.Faults{}), unscraped: 14, lost: 4}),
 	Entry("volume of the seed full while the WAN is cut", fault{inject: fillVolumeOfSeed, unscraped: 8, lost: 4}),
-	Entry("volume of a fan-out full while garden-1 stands still", fault{inject: fillVolumeOfFanOut, lost: 2}),
+	Entry("volume of a fan-out full while garden-1 stands still", fault{inject: fillVolumeOfFanOut, lost: 10}),
 	Entry("collector of the seed killed while the WAN is cut", fault{
 		inject: wan(ingress.Faults{Cut: true}), lasts: 30 * time.Second,
 		cure: all(kill(seedCluster, seedCollectorPod, collectorContainer), wan(ingress.Faults{})), unscraped: 6,
