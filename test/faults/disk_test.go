@@ -67,7 +67,8 @@ func fillVolumeOfSeed(ctx context.Context) {
 }
 
 // fillVolumeOfFanOut lets the volume of a collector of the fan-out become full while a replica of the garden Prometheus stands still. The
-// collector refuses what it cannot keep, and the seeds send it again; but it may lose what it has kept and is about to send just then.
+// collector refuses what it cannot keep, and the seeds send it again. What it has kept must not be lost either, but in two of three runs some
+// of it was (docs/reliability.md).
 func fillVolumeOfFanOut(ctx context.Context) {
 	unmount := mountSmallVolume(volumeOf(ctx, cluster.NameRuntime, constants.GardenCollectorName+"-0"))
 	replacePod(ctx, cluster.NameRuntime, fanOutPod(0))
